@@ -1,0 +1,218 @@
+import type { Delivery } from './define.js';
+import { EIO, ENETDOWN, ENOBUFS, NgError } from './errors.js';
+import type { Frame } from './frame.js';
+import { Gate, type Hook } from './hook.js';
+import { limits } from './limits.js';
+import type { Node } from './node.js';
+
+/** Something that waits for a node: a frame, a message, or work on the node itself (ng_send_fn). */
+export type Item =
+  | { readonly kind: 'frame'; readonly frame: Frame; readonly hook: Hook }
+  | { readonly kind: 'message'; readonly delivery: Delivery; readonly done: Done }
+  | { readonly kind: 'work'; readonly run: () => void };
+
+/** Told once what came of a message: nothing, or the NgError with which it was refused. */
+export type Done = (error?: NgError) => void;
+
+/** Nested deliveries before a frame is queued instead: bounds the stack in graphs with loops. */
+const MAX_DEPTH = 256;
+/** Hops that one frame entering the graph may cause before the rest is queued. */
+const MAX_HOPS = 16384;
+/** Hops of queued work in one go before others get their turn. */
+const SLICE = 65536;
+
+/**
+ * Runs what happens in a graph: directly where it can, queued where it must. Netgraph's rule of readers and
+ * writers: while a control message that may alter a node is handled, whatever else arrives there waits; and
+ * such a message waits until the node is idle, and what comes after it waits behind it.
+ */
+export class Executor {
+  /** Calls that are nested now. */
+  depth = 0;
+  /** Hops left to the frame that entered the graph last. */
+  budget = MAX_HOPS;
+  /** Frames dropped because a queue was full, and node types' failures. */
+  readonly counters = { queueFull: 0, handlerFailed: 0 };
+
+  private readonly waiting = new Set<Node>();
+  private postponed = false;
+
+  constructor(
+    private readonly later: (run: () => void) => void,
+    private readonly handle: (delivery: Delivery) => void,
+    private readonly failed: (node: Node, error: unknown) => void,
+  ) {}
+
+  /** Whether a frame may go directly through `hook`, which is open on both sides. */
+  get exhausted(): boolean {
+    return this.depth >= MAX_DEPTH || this.budget <= 0;
+  }
+
+  /** What `Hook.send` does when a gate is shut or the way was long. Returns 0 or an errno. */
+  deliverSlowly(hook: Hook, frame: Frame): number {
+    const { node } = hook;
+    const gate = hook.gate | node.gate;
+    if ((gate & Gate.INVALID) !== 0) return ENETDOWN;
+    const writer = (gate & Gate.WRITER) !== 0;
+    const must = (gate & (Gate.BUSY | Gate.WAITING | Gate.QUEUE)) !== 0 || (writer && node.readers > 0);
+    if (!must && !this.exhausted) return this.deliver(hook, frame, writer);
+    const queued = limits.queuedFrames.get(node.vnet);
+    if (queued >= limits.maxData.get(node.vnet)) {
+      this.counters.queueFull++;
+      return ENOBUFS;
+    }
+    limits.queuedFrames.set(node.vnet, queued + 1);
+    this.enqueue(node, { kind: 'frame', frame: frame.retain(), hook });
+    return 0;
+  }
+
+  /** Has a message handled by its node, now or when its turn comes. `done` hears of the outcome. */
+  deliverMessage(delivery: Delivery, done: Done): void {
+    const { node } = delivery;
+    const readOnly = delivery.message.isReadOnly;
+    const shut = readOnly ? Gate.BUSY | Gate.WAITING | Gate.QUEUE : Gate.WAITING | Gate.QUEUE;
+    const busy = (node.gate & shut) !== 0 || (!readOnly && !isIdle(node));
+    if (!busy && this.depth < MAX_DEPTH) this.runMessage(delivery, done);
+    else this.enqueue(node, { kind: 'message', delivery, done });
+  }
+
+  /** ng_send_fn: alters a node as soon as nothing else is at work in it. */
+  whenIdle(node: Node, run: () => void): void {
+    if (isIdle(node)) this.runWork(node, run);
+    else this.enqueue(node, { kind: 'work', run });
+  }
+
+  /** Called when the outermost call is over. */
+  leave(): void {
+    this.budget = MAX_HOPS;
+    if (this.waiting.size > 0 && !this.postponed) this.drain();
+  }
+
+  /** Works off what is queued, as long as it takes but for a graph that keeps itself busy. */
+  drain(): void {
+    if (this.depth > 0) return;
+    let left = SLICE;
+    for (const node of this.waiting) {
+      while (node.queue.length > 0 && left > 0) {
+        this.depth++;
+        this.runItem(node, node.queue.shift()!);
+        this.depth--;
+        left -= 1 + MAX_HOPS - this.budget;
+        this.budget = MAX_HOPS;
+      }
+      if (left <= 0) break;
+      this.waiting.delete(node);
+    }
+    if (this.waiting.size > 0 && !this.postponed) this.postpone();
+  }
+
+  /** Forgets what waits for a node that goes. */
+  flush(node: Node): void {
+    for (const item of node.queue.splice(0)) {
+      if (item.kind === 'frame') this.uncount(node);
+      else if (item.kind === 'message') item.done(new NgError('EINVAL', `node ${node} is shutting down`));
+    }
+    node.gate &= ~Gate.WAITING;
+    this.waiting.delete(node);
+  }
+
+  /** A type's code threw. An NgError is an errno; anything else is a defect that costs the node its life. */
+  handlerFailed(node: Node, thrown: unknown): number {
+    if (thrown instanceof NgError) return thrown.errno;
+    this.counters.handlerFailed++;
+    this.failed(node, thrown);
+    return EIO;
+  }
+
+  private postpone(): void {
+    this.postponed = true;
+    this.later(() => {
+      this.postponed = false;
+      this.drain();
+    });
+  }
+
+  private enqueue(node: Node, item: Item): void {
+    node.queue.push(item);
+    node.gate |= Gate.WAITING;
+    this.waiting.add(node);
+    if (this.depth === 0 && !this.postponed) this.postpone();
+  }
+
+  private runItem(node: Node, item: Item): void {
+    if (node.queue.length === 0) node.gate &= ~Gate.WAITING;
+    if (item.kind === 'work') this.runWork(node, item.run);
+    else if (item.kind === 'message') this.runMessage(item.delivery, item.done);
+    else {
+      this.uncount(node);
+      const gate = item.hook.gate | node.gate;
+      if ((gate & Gate.INVALID) === 0) this.deliver(item.hook, item.frame, (gate & Gate.WRITER) !== 0);
+    }
+  }
+
+  private deliver(hook: Hook, frame: Frame, writer: boolean): number {
+    const { node } = hook;
+    let error = 0;
+    this.budget--;
+    const receive = () => {
+      error = hook.receive(frame, hook);
+    };
+    try {
+      if (writer) this.asWriter(node, receive);
+      else this.asReader(node, receive);
+    } catch (thrown) {
+      error = this.handlerFailed(node, thrown);
+    }
+    return error;
+  }
+
+  private runMessage(delivery: Delivery, done: Done): void {
+    const { node } = delivery;
+    const run = () => this.handle(delivery);
+    let error: NgError | undefined;
+    try {
+      if (delivery.message.isReadOnly) this.asReader(node, run);
+      else this.asWriter(node, run);
+    } catch (thrown) {
+      if (!(thrown instanceof NgError)) this.handlerFailed(node, thrown);
+      error = thrown instanceof NgError ? thrown : new NgError('EIO', `node ${node} failed: ${thrown}`);
+    }
+    done(error);
+  }
+
+  private runWork(node: Node, run: () => void): void {
+    try {
+      this.asWriter(node, run);
+    } catch (thrown) {
+      this.handlerFailed(node, thrown);
+    }
+  }
+
+  private asReader(node: Node, run: () => void): void {
+    this.depth++;
+    node.readers++;
+    try {
+      run();
+    } finally {
+      node.readers--;
+      if (--this.depth === 0) this.leave();
+    }
+  }
+
+  private asWriter(node: Node, run: () => void): void {
+    this.depth++;
+    node.gate |= Gate.BUSY;
+    try {
+      run();
+    } finally {
+      node.gate &= ~Gate.BUSY;
+      if (--this.depth === 0) this.leave();
+    }
+  }
+
+  private uncount(node: Node): void {
+    limits.queuedFrames.set(node.vnet, limits.queuedFrames.get(node.vnet) - 1);
+  }
+}
+
+const isIdle = (node: Node): boolean => node.readers === 0 && (node.gate & Gate.BUSY) === 0;

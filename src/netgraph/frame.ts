@@ -1,0 +1,48 @@
+/** Size of struct virtio_net_hdr_mrg_rxbuf, which stands before every frame that carries offload state. */
+export const VNET_HEADER = 12;
+
+/**
+ * One Ethernet frame (or whatever a graph carries) on its way through the graph.
+ *
+ * A frame is *borrowed*: it is valid until the function it was handed to returns. Who keeps it longer takes
+ * `retain()`; who changes its bytes asks for `writable()`. Only fan-out shares a frame.
+ */
+export class Frame {
+  /** The storage that the frame lies in, often shared with other frames of the batch. */
+  bytes: Uint8Array;
+  /** Where the first byte of the frame is in `bytes`. */
+  offset: number;
+  /** Length in bytes, without the offload header. */
+  length: number;
+  /**
+   * True when the VNET_HEADER bytes before `offset` hold a virtio_net_hdr in native byte order: checksums may
+   * be partial and the frame may be a segment larger than any MTU. False: the bytes are as on a wire.
+   */
+  offload: boolean;
+  /** True while more than one receiver gets this very frame, so that none may write to it. */
+  shared = false;
+
+  constructor(bytes: Uint8Array, offset = 0, length = bytes.length - offset, offload = false) {
+    this.bytes = bytes;
+    this.offset = offset;
+    this.length = length;
+    this.offload = offload;
+  }
+
+  /** A view of the frame's bytes, valid as long as the frame is. Costs an allocation: not for the data path. */
+  view(): Uint8Array {
+    return this.bytes.subarray(this.offset, this.offset + this.length);
+  }
+
+  /** A frame with its own copy of the bytes (and offload header), which stays valid. */
+  retain(): Frame {
+    const head = this.offload ? VNET_HEADER : 0;
+    const start = this.offset - head;
+    return new Frame(this.bytes.slice(start, this.offset + this.length), head, this.length, this.offload);
+  }
+
+  /** This frame, or a copy of it when others see the same bytes: the one that may be written to. */
+  writable(): Frame {
+    return this.shared ? this.retain() : this;
+  }
+}

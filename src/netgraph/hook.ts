@@ -1,0 +1,90 @@
+import type { ReceiveMessage } from './define.js';
+import { ENETDOWN } from './errors.js';
+import type { Frame } from './frame.js';
+import type { Node } from './node.js';
+
+/** Handles a frame that arrives through a hook. Returns 0, or the errno with which it was dropped. */
+export type ReceiveFrame = (frame: Frame, hook: Hook) => number;
+
+/** Reasons for frames to leave the direct path, as bits of `Hook.gate` and `Node.gate`. */
+export const Gate = {
+  /** Gone, or not yet complete: nothing passes. */
+  INVALID: 1,
+  /** A writer is at work in the node. */
+  BUSY: 2,
+  /** Something waits in the node's queue, and order is kept. */
+  WAITING: 4,
+  /** What arrives is always queued: HK_QUEUE, and the same for a whole node. */
+  QUEUE: 8,
+  /** What arrives counts as a writer: NGF_FORCE_WRITER, HK_FORCE_WRITER. */
+  WRITER: 16,
+} as const;
+
+/** One end of an edge. Its other end is `peer`; both come and go together. */
+export class Hook {
+  peer: Hook;
+  /** Bits of `Gate`: non-zero takes frames for this hook off the direct path. */
+  gate: number = Gate.INVALID;
+  /** NG_HOOK_SET_RCVDATA: what handles frames that arrive here. */
+  receive: ReceiveFrame = refuse;
+  /** NG_HOOK_SET_RCVMSG: handles messages that arrive here, in place of the node. */
+  receiveMessage: ReceiveMessage | undefined;
+  /** Frames and octets sent out of this hook, whether or not they were delivered. */
+  frames = 0;
+  octets = 0;
+
+  constructor(
+    readonly node: Node,
+    public name: string,
+  ) {
+    this.peer = this;
+  }
+
+  /** Whether the hook is part of an edge. A hook that was destroyed is its own peer. */
+  get isValid(): boolean {
+    return (this.gate & Gate.INVALID) === 0;
+  }
+
+  /**
+   * NG_SEND_DATA: hands a frame to the node at the other end, which has dealt with it (or keeps a copy) when
+   * this returns. Returns 0, or the errno with which the frame was dropped.
+   */
+  send(frame: Frame): number {
+    const peer = this.peer;
+    const { node } = peer;
+    const { executor } = node;
+    this.frames++;
+    this.octets += frame.length;
+    if ((peer.gate | node.gate) !== 0 || executor.exhausted) return executor.deliverSlowly(peer, frame);
+    executor.budget--;
+    executor.depth++;
+    node.readers++;
+    let error: number;
+    try {
+      error = peer.receive(frame, peer);
+    } catch (thrown) {
+      error = executor.handlerFailed(node, thrown);
+    }
+    node.readers--;
+    if (--executor.depth === 0) executor.leave();
+    return error;
+  }
+
+  /** NG_HOOK_FORCE_QUEUE: whether frames that arrive here are queued rather than delivered directly. */
+  set queued(on: boolean) {
+    this.gate = on ? this.gate | Gate.QUEUE : this.gate & ~Gate.QUEUE;
+  }
+
+  /** NG_HOOK_FORCE_WRITER: whether frames that arrive here have the node to themselves. */
+  set exclusive(on: boolean) {
+    this.gate = on ? this.gate | Gate.WRITER : this.gate & ~Gate.WRITER;
+  }
+
+  toString(): string {
+    return `${this.node}${this.name}`;
+  }
+}
+
+function refuse(): number {
+  return ENETDOWN;
+}

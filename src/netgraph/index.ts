@@ -1,0 +1,25 @@
+export {
+  type Behaviour,
+  type Creation,
+  type Delivery,
+  defineNode,
+  type Handlers,
+  type MessageSpec,
+  type MessageSpecs,
+  type NodeType,
+} from './define.js';
+export type { DeviceProvider, EthernetDevice, EthernetEvents, InterfaceAddress } from './device.js';
+export { bypass, splice } from './edge.js';
+export type { Clock, Environment, JailDirectory, JailInfo } from './environment.js';
+export * from './errors.js';
+export type { Done } from './executor.js';
+export { FlowMessages } from './flow.js';
+export { Frame, VNET_HEADER } from './frame.js';
+export { Generic, genericMessages } from './generic.js';
+export { type Destination, type LoadedType, Netgraph } from './graph.js';
+export { Hook, type ReceiveFrame } from './hook.js';
+export { limits } from './limits.js';
+export * from './message.js';
+export type { Node } from './node.js';
+export { decodeId, idPath, type Path, parsePath } from './path.js';
+export { t } from './types/index.js';

@@ -1,0 +1,106 @@
+import type { Vnet } from '../vnet/index.js';
+import type { Behaviour, MessageSpecs, NodeType } from './define.js';
+import type { Executor, Item } from './executor.js';
+import type { Netgraph } from './graph.js';
+import { Gate, type Hook } from './hook.js';
+import { idPath } from './path.js';
+
+/** One node of a graph, struct ng_node. */
+export class Node {
+  /** Empty for a node without one. Unique in its vnet. */
+  name = '';
+  /** Bits of `Gate`; Gate.INVALID while the node is being made or torn down. */
+  gate: number = Gate.INVALID;
+  /** How many calls are at work in the node. */
+  readers = 0;
+  /** What waits for the node, in order. */
+  readonly queue: Item[] = [];
+  /** In order of connection; FreeBSD lists them newest first. */
+  readonly hooks: Hook[] = [];
+  /** The same for all nodes of a graph; here because every hop needs it. */
+  readonly executor: Executor;
+  behaviour!: Behaviour<MessageSpecs, string>;
+  closing = false;
+  /** NGF_REALLY_DIE: a shutdown of this node is final even for persistent types. */
+  reallyDie = false;
+
+  constructor(
+    readonly graph: Netgraph,
+    readonly vnet: Vnet,
+    readonly type: NodeType,
+    readonly id: number,
+  ) {
+    this.executor = graph.executor;
+    this.namedHooks = Object.fromEntries((type.hooks ?? []).map((name) => [name, undefined]));
+  }
+
+  /** The hooks whose names the type declares: always all of its keys, so that look-ups stay fast. */
+  readonly namedHooks: Record<string, Hook | undefined>;
+  private readonly byName = new Map<string, Hook>();
+
+  /** The hook of that name, ng_findhook. */
+  findHook(name: string): Hook | undefined {
+    return this.byName.get(name);
+  }
+
+  /** @internal */
+  addHook(hook: Hook): void {
+    this.hooks.push(hook);
+    this.setByName(hook.name, hook);
+  }
+
+  /** @internal Says whether the hook was there. */
+  removeHook(hook: Hook): boolean {
+    const at = this.hooks.lastIndexOf(hook);
+    if (at < 0) return false;
+    this.hooks.splice(at, 1);
+    if (this.byName.get(hook.name) === hook) {
+      // A node connected to itself can have a name twice (ng_con_nodes checks before it makes the first).
+      this.setByName(
+        hook.name,
+        this.hooks.findLast((other) => other.name === hook.name),
+      );
+    }
+    return true;
+  }
+
+  /** Gives a hook of this node another name, for types that make hooks of their own. */
+  renameHook(hook: Hook, name: string): void {
+    this.setByName(hook.name, undefined);
+    hook.name = name;
+    this.setByName(name, hook);
+  }
+
+  private setByName(name: string, hook: Hook | undefined): void {
+    if (hook === undefined) this.byName.delete(name);
+    else this.byName.set(name, hook);
+    if (name in this.namedHooks) this.namedHooks[name] = hook;
+  }
+
+  /** NG_NODE_IS_VALID: false once the node is going. */
+  get isValid(): boolean {
+    return (this.gate & Gate.INVALID) === 0;
+  }
+
+  /** NG_NODE_REVIVE: called in a type's shutdown method to stay. Says whether it may: not when it must die. */
+  revive(): boolean {
+    if (this.reallyDie) return false;
+    this.gate &= ~Gate.INVALID;
+    return true;
+  }
+
+  /** Whether everything that arrives is queued rather than delivered directly. */
+  set queued(on: boolean) {
+    this.gate = on ? this.gate | Gate.QUEUE : this.gate & ~Gate.QUEUE;
+  }
+
+  /** NG_NODE_FORCE_WRITER: whether everything that arrives has the node to itself. */
+  set exclusive(on: boolean) {
+    this.gate = on ? this.gate | Gate.WRITER : this.gate & ~Gate.WRITER;
+  }
+
+  /** The address of the node: its name or its ID, with the colon. */
+  toString(): string {
+    return this.name === '' ? idPath(this.id) : `${this.name}:`;
+  }
+}
