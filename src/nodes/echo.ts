@@ -1,0 +1,11 @@
+import { defineNode } from '../netgraph/index.js';
+
+/** Sends every frame back where it came from and every message back as its own reply. ng_echo(4) */
+export const echo = defineNode({
+  type: 'echo',
+  cookie: 884298942,
+  create: () => ({
+    receive: (frame, hook) => hook.send(frame),
+    message: ({ message }) => message.data,
+  }),
+});

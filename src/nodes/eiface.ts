@@ -1,0 +1,109 @@
+import {
+  type DeviceProvider,
+  defineNode,
+  EINVAL,
+  ENETDOWN,
+  type EthernetDevice,
+  type EthernetEvents,
+  FLOW_COOKIE,
+  FlowMessages,
+  NgError,
+  t,
+} from '../netgraph/index.js';
+import { type Vnet, vnetDefine } from '../vnet/index.js';
+import { packSockaddrs, sockaddrDl, sockaddrIn, sockaddrIn6 } from '../wire/sockaddr.js';
+
+const units = vnetDefine('eiface units', () => new Set<number>());
+const MAX_UNIT = 0xffff;
+const ETHER_HEADER = 14;
+const IFNAMSIZ = 16;
+
+/**
+ * An Ethernet interface of its vnet: frames that the network stack sends leave by `ether`, frames that arrive
+ * there the stack receives. Link state follows the hook; the interface stays without it. ng_eiface(4)
+ */
+export const eiface = defineNode({
+  type: 'eiface',
+  cookie: 948105892,
+  hooks: ['ether'],
+  messages: {
+    getifname: { cmd: 1, reply: t.string, summary: 'present name of the interface' },
+    getifaddrs: { cmd: 2, binaryOnly: true, summary: 'its addresses, as packed sockaddrs' },
+    set: { cmd: 3, args: t.enaddr, summary: 'set its Ethernet address' },
+  },
+  create({ node, hooks, env }) {
+    const { unit, device } = makeInterface(env.devices, node.vnet, {
+      receive: (frame) => void hooks.ether?.send(frame),
+      gone() {
+        node.reallyDie = true;
+        node.graph.removeNodeSoon(node);
+      },
+    });
+    try {
+      node.graph.nameNode(node, device.name);
+    } catch (error) {
+      env.log(`${device.name}: the node goes without a name: ${(error as Error).message}`);
+    }
+
+    return {
+      receive: {
+        ether(frame) {
+          if (!device.up) return ENETDOWN;
+          return frame.length < ETHER_HEADER ? EINVAL : device.transmit(frame);
+        },
+      },
+      newHook(hook) {
+        if (hook.name !== 'ether')
+          throw new NgError('EPFNOSUPPORT', `an eiface node has no hook "${hook.name}", only ether`);
+        if (hooks.ether !== undefined) throw new NgError('EISCONN', `node ${node} is connected already`);
+      },
+      connect: () => device.setCarrier(true),
+      disconnect: () => device.setCarrier(false),
+      persists: () => true,
+      on: {
+        getifname() {
+          const reply = new Uint8Array(IFNAMSIZ);
+          new TextEncoder().encodeInto(device.name, reply.subarray(0, IFNAMSIZ - 1));
+          return reply;
+        },
+        getifaddrs: () => sockaddrs(device),
+        set: (_, { message }) => device.setAddress(message.data),
+      },
+      message({ message }) {
+        if (message.cookie !== FLOW_COOKIE)
+          throw new NgError('EINVAL', 'an eiface node does not know that message');
+        if (message.cmd === FlowMessages.link_is_up.cmd) device.setCarrier(true);
+        else if (message.cmd === FlowMessages.link_is_down.cmd) device.setCarrier(false);
+        return undefined;
+      },
+      shutdown() {
+        units.get(node.vnet).delete(unit);
+        device.destroy();
+      },
+    };
+  },
+});
+
+/** Makes the interface of the lowest unit whose name is free. */
+function makeInterface(devices: DeviceProvider, vnet: Vnet, events: EthernetEvents) {
+  const taken = units.get(vnet);
+  for (let unit = 0; unit <= MAX_UNIT; unit++) {
+    if (taken.has(unit)) continue;
+    try {
+      const device = devices.createEthernet(vnet, `ngeth${unit}`, events);
+      taken.add(unit);
+      return { unit, device };
+    } catch (error) {
+      if ((error as NgError).code !== 'EEXIST') throw error;
+    }
+  }
+  throw new NgError('ENOSPC', `all ${MAX_UNIT + 1} names of interfaces are taken`);
+}
+
+function sockaddrs(device: EthernetDevice): Uint8Array {
+  const link = sockaddrDl(device.name, device.address());
+  const others = device
+    .addresses()
+    .map(({ family, address }) => (family === 'inet' ? sockaddrIn(address) : sockaddrIn6(address)));
+  return packSockaddrs([link, ...others]);
+}
