@@ -1,0 +1,208 @@
+/** The data path: frames read in batches, frames written in batches. Nothing here allocates per frame. */
+import { EINVAL, ENETDOWN, ENOBUFS } from '../netgraph/errors.js';
+import { Frame, VNET_HEADER } from '../netgraph/frame.js';
+import type { Poller } from './native.js';
+
+/** Frames that wait per interface before they are written anyway. */
+const BATCH = 128;
+const ETHERNET_HEADER = 14;
+/** A 64 KiB segment with link headers: what the addon has room for on the way in. */
+const LARGEST = 66048 - VNET_HEADER;
+const ZERO_HEADER = new Uint8Array(VNET_HEADER);
+
+/** What went through an interface, and what did not. Octets are without offload headers. */
+export class Counters {
+  /** From the vnet's network stack into the graph. */
+  rxFrames = 0;
+  rxOctets = 0;
+  /** From the graph into the vnet's network stack. */
+  txFrames = 0;
+  txOctets = 0;
+  /** Not written: interface down; kernel out of memory; interface deleted; not a valid frame. */
+  dropDown = 0;
+  dropNoBuffer = 0;
+  dropGone = 0;
+  dropInvalid = 0;
+}
+
+/** A frame of the slab. The write is put off to the end of the batch, so the bytes must stay as they are till then. */
+class SlabFrame extends Frame {
+  queued = false;
+
+  override writable(): Frame {
+    return this.queued || this.shared ? this.retain() : this;
+  }
+}
+
+/** The part of an interface that the data path needs. */
+export interface Port {
+  readonly counters: Counters;
+  readonly queue: Queue;
+  receive(frame: Frame): void;
+  /** Its interface was found deleted. */
+  lost(): void;
+}
+
+/** What waits to be written to one interface: [offset, length] in the slab, offload headers included. */
+export class Queue {
+  readonly pairs = new Int32Array(2 * BATCH);
+  count = 0;
+  octets = 0;
+  /** Slot in the Poller, or -1: the interface is gone. */
+  slot = -1;
+  /** IFF_UP. */
+  up = false;
+}
+
+/** Moves frames between the Poller and the interfaces of a TapHost. */
+export class Batches {
+  /** By slot. */
+  readonly ports: (Port | undefined)[] = [];
+  private readonly slab: Uint8Array;
+  private readonly entries: Int32Array;
+  private readonly frames: SlabFrame[] = [];
+  private readonly dirty: Port[] = [];
+  /** Where the next copy goes in the part of the slab that is not read into. */
+  private scratch: number;
+  private reading = false;
+  private scheduled = false;
+
+  constructor(
+    private readonly poller: Poller,
+    private readonly report: (error: unknown) => void,
+  ) {
+    this.slab = new Uint8Array(poller.slab);
+    this.entries = poller.frames;
+    this.scratch = poller.scratch;
+    for (let i = 0; i < this.entries.length / 3; i++) this.frames.push(new SlabFrame(this.slab));
+  }
+
+  /** Hands a batch to the graph, then writes what came of it. */
+  received(count: number): void {
+    this.reading = true;
+    let i = 0;
+    while (i < count) {
+      try {
+        while (i < count) this.deliver(i++);
+      } catch (error) {
+        this.report(error); // and go on with the next frame
+      }
+    }
+    this.reading = false;
+    this.flush();
+  }
+
+  private deliver(i: number): void {
+    const port = this.ports[this.entries[3 * i]!];
+    if (port === undefined) return; // destroyed while the batch was on its way
+    const length = this.entries[3 * i + 2]!;
+    if (length < 0) {
+      port.lost();
+      return;
+    }
+    const frame = this.frames[i]!;
+    frame.bytes = this.slab;
+    frame.offset = this.entries[3 * i + 1]!;
+    frame.length = length;
+    frame.offload = true;
+    frame.shared = false;
+    frame.queued = false;
+    port.counters.rxFrames++;
+    port.counters.rxOctets += length;
+    port.receive(frame);
+  }
+
+  /** Queues a frame for an interface. Returns 0, or an errno when it was dropped. */
+  transmit(port: Port, frame: Frame): number {
+    const { queue } = port;
+    const { length } = frame;
+    if (!queue.up || queue.slot < 0) {
+      if (queue.slot < 0) port.counters.dropGone++;
+      else port.counters.dropDown++;
+      return ENETDOWN;
+    }
+    if (length < ETHERNET_HEADER || length > LARGEST) {
+      port.counters.dropInvalid++;
+      return EINVAL;
+    }
+    let offset: number;
+    if (frame.offload && frame instanceof SlabFrame && frame.bytes === this.slab) {
+      frame.queued = true;
+      offset = frame.offset - VNET_HEADER;
+    } else {
+      offset = this.copy(frame);
+      if (offset < 0) {
+        port.counters.dropNoBuffer++;
+        return ENOBUFS;
+      }
+    }
+    if (queue.count === 0) this.dirty.push(port);
+    queue.pairs[2 * queue.count] = offset;
+    queue.pairs[2 * queue.count + 1] = length + VNET_HEADER;
+    queue.count++;
+    queue.octets += length;
+    if (queue.count === BATCH) this.write(port);
+    else if (!this.reading && !this.scheduled) {
+      this.scheduled = true;
+      queueMicrotask(this.flushLater);
+    }
+    return 0;
+  }
+
+  /** Copies a frame behind an offload header into the slab; returns where that begins. */
+  private copy(frame: Frame): number {
+    const { bytes, offset, length } = frame;
+    if (this.scratch + VNET_HEADER + length > this.slab.length) this.flush();
+    const start = this.scratch;
+    this.scratch += VNET_HEADER + length;
+    const { slab } = this;
+    const from = frame.offload ? offset - VNET_HEADER : offset;
+    const to = frame.offload ? start : start + VNET_HEADER;
+    if (to === start + VNET_HEADER) slab.set(ZERO_HEADER, start);
+    // A view costs 20 ns, but set() with it is several times as fast as a loop from a hundred bytes on.
+    if (bytes === slab) slab.copyWithin(to, from, offset + length);
+    else slab.set(bytes.subarray(from, offset + length), to);
+    return start;
+  }
+
+  private readonly flushLater = (): void => {
+    this.scheduled = false;
+    this.flush();
+  };
+
+  /** Writes everything that waits. */
+  flush(): void {
+    const { dirty } = this;
+    for (let i = 0; i < dirty.length; i++) this.write(dirty[i]!);
+    dirty.length = 0;
+    this.scratch = this.poller.scratch;
+  }
+
+  private write(port: Port): void {
+    const { queue, counters } = port;
+    const { count, octets } = queue;
+    queue.count = 0;
+    queue.octets = 0;
+    if (count === 0) return;
+    if (queue.slot < 0) {
+      counters.dropGone += count;
+      return;
+    }
+    const failed = this.poller.flush(queue.slot, queue.pairs, count);
+    counters.txFrames += count - failed;
+    counters.txOctets += octets;
+    if (failed > 0) this.failed(port);
+  }
+
+  private failed(port: Port): void {
+    const [down, noBuffer, gone, invalid, octets] = this.poller.failures;
+    const { counters } = port;
+    counters.dropDown += down!;
+    counters.dropNoBuffer += noBuffer!;
+    counters.dropGone += gone!;
+    counters.dropInvalid += invalid!;
+    counters.txOctets -= octets!;
+    // Not here, in the midst of somebody's transmit().
+    if (gone! > 0) queueMicrotask(() => port.lost());
+  }
+}

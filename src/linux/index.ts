@@ -1,0 +1,16 @@
+/** Linux: network namespaces, TAP interfaces, rtnetlink, and what of them the addon does. */
+export { Counters } from './batch.js';
+export { type LifetimeEvents, Lifetimes } from './lifetime.js';
+export { Monitor, type NamespaceEvents } from './monitor.js';
+export type { Netns, Peer } from './native.js';
+export {
+  Namespace,
+  type NamespaceSpec,
+  NETNS_DIRECTORY,
+  ownInode,
+  processesIn,
+  UTS_DIRECTORY,
+} from './netns.js';
+export { execIn, lockFile, namespaceOfPeer, peerCredentials } from './process.js';
+export { type Address, type Link, type LinkChanges, Rtnetlink } from './rtnetlink.js';
+export { TapDevice, TapHost, type TapHostOptions } from './tap.js';

@@ -1,0 +1,193 @@
+/** Network namespaces and their UTS companions as objects: ip-netns(8), namespaces(7). */
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { NgError } from '../netgraph/errors.js';
+import { attempt, codeOf, native } from './native.js';
+
+/** Where `ip netns` keeps its names. */
+export const NETNS_DIRECTORY = '/run/netns';
+/** Where the UTS namespaces (hostnames) that belong to ours are, by the same names. */
+export const UTS_DIRECTORY = '/run/netgraph/uts';
+
+/** A file's identity: two paths with the same lead to the same namespace. */
+interface Identity {
+  dev: number;
+  ino: number;
+}
+
+/** What a namespace is adopted by: a name of `ip netns`, an absolute path, or a process. */
+export type NamespaceSpec = string | number;
+
+const prepared = new Set<string>();
+
+function prepare(directory: string): void {
+  // Once per process, but again if somebody removed it.
+  if (prepared.has(directory) && statSync(directory, { throwIfNoEntry: false }) !== undefined) return;
+  mkdirSync(join(directory, '..'), { recursive: true });
+  native.prepareHolderDirectory(directory);
+  prepared.add(directory);
+}
+
+function checkName(name: string): void {
+  if (name === '' || name === '.' || name === '..' || name.length > 254 || /[/\0]/.test(name)) {
+    throw new NgError('EINVAL', `'${name}' cannot be the name of a namespace`);
+  }
+}
+
+/** A network namespace, and the UTS namespace beside it if it has one of its own. It holds no descriptor. */
+export class Namespace {
+  private constructor(
+    /** The name under /run/netns; of a process `pid:N`, of another path its last part. */
+    readonly name: string,
+    /** The file to open it by. */
+    readonly path: string,
+    readonly utsPath: string | undefined,
+    private readonly identity: Identity,
+    private readonly utsIdentity: Identity | undefined,
+    /** The process it was adopted from. */
+    readonly pid: number | undefined,
+    /** Whether `remove` may take its files away. */
+    private created: boolean,
+  ) {}
+
+  /**
+   * Makes a namespace with `lo` up, known to `ip netns` by this name, with a hostname of its own.
+   * @throws NgError EEXIST the name is taken, EPERM not root
+   */
+  static create(name: string, options: { hostname?: string } = {}): Namespace {
+    checkName(name);
+    const path = join(NETNS_DIRECTORY, name);
+    const uts = join(UTS_DIRECTORY, name);
+    return attempt(`namespace ${name}`, () => {
+      prepare(NETNS_DIRECTORY);
+      prepare(UTS_DIRECTORY);
+      native.netnsCreate(path, uts, options.hostname ?? name);
+      return new Namespace(name, path, uts, identify(path), identify(uts), undefined, true);
+    });
+  }
+
+  /**
+   * The network namespace that this program is in, with a hostname of its own.
+   * @throws NgError EEXIST the name is taken, EPERM not root
+   */
+  static createHostname(name: string, hostname: string): Namespace {
+    checkName(name);
+    const path = '/proc/self/ns/net';
+    const uts = join(UTS_DIRECTORY, name);
+    return attempt(`hostname of ${name}`, () => {
+      prepare(UTS_DIRECTORY);
+      native.netnsCreate('', uts, hostname);
+      return new Namespace(name, path, uts, identify(path), identify(uts), undefined, true);
+    });
+  }
+
+  /**
+   * A namespace that others made. @throws NgError ENOENT no such name or path, ESRCH no such process,
+   * EINVAL something else than a network namespace
+   */
+  static adopt(spec: NamespaceSpec): Namespace {
+    const process = typeof spec === 'number' ? spec : Number(/^\/proc\/(\d+)\/ns\/net$/.exec(spec)?.[1]);
+    if (process > 0) return Namespace.ofProcess(process);
+    if (typeof spec === 'number') throw new NgError('ESRCH', `there is no process ${spec}`);
+    const absolute = spec.startsWith('/');
+    if (!absolute) checkName(spec);
+    const path = absolute ? spec : join(NETNS_DIRECTORY, spec);
+    const uts = join(UTS_DIRECTORY, spec);
+    const identity = attempt(`namespace ${spec}`, () => identify(path));
+    const found = absolute ? undefined : statSync(uts, { throwIfNoEntry: false });
+    const utsIdentity = found?.dev === nsfs ? found : undefined;
+    return new Namespace(basename(path), path, utsIdentity && uts, identity, utsIdentity, undefined, false);
+  }
+
+  private static ofProcess(pid: number): Namespace {
+    const path = `/proc/${pid}/ns/net`;
+    try {
+      const uts = `/proc/${pid}/ns/uts`;
+      return new Namespace(`pid:${pid}`, path, uts, identify(path), identify(uts), pid, false);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') throw new NgError('ESRCH', `there is no process ${pid}`);
+      throw NgError.fromSystem(error, `namespace of process ${pid}`);
+    }
+  }
+
+  /** As /proc/PID/ns/net shows it; another namespace may get the number when this one is gone. */
+  get inode(): number {
+    return this.identity.ino;
+  }
+
+  /** Inode of the UTS namespace beside it, or undefined. */
+  get utsInode(): number | undefined {
+    return this.utsIdentity?.ino;
+  }
+
+  /** Whether its path still leads to it. When not, processes may still live in it. */
+  get linked(): boolean {
+    return leadsTo(this.path, this.identity);
+  }
+
+  /** A descriptor, for the caller to close soon: it keeps the namespace alive. @throws NgError ENOENT */
+  open(): number {
+    const fd = attempt(`namespace ${this.name}`, () => openSync(this.path, 'r'));
+    const found = fstatSync(fd);
+    if (found.ino === this.identity.ino && found.dev === this.identity.dev) return fd;
+    closeSync(fd);
+    throw new NgError('ENOENT', `namespace ${this.name} is gone, ${this.path} is another one now`);
+  }
+
+  /** PIDs of the processes in it. Takes some 10 µs per process of the system. */
+  processes(): number[] {
+    return processesIn('net', this.inode);
+  }
+
+  /** PIDs of the processes with its hostname. */
+  utsProcesses(): number[] {
+    const inode = this.utsInode;
+    return inode === undefined ? [] : processesIn('uts', inode);
+  }
+
+  /** Takes its name away; it ends with its last process. Does nothing to one that was adopted. */
+  async remove(): Promise<void> {
+    if (!this.created) return;
+    this.created = false;
+    // What others made under our name meanwhile is theirs.
+    const net = this.linked && this.path.startsWith(NETNS_DIRECTORY) ? this.path : '';
+    const uts =
+      this.utsPath && this.utsIdentity && leadsTo(this.utsPath, this.utsIdentity) ? this.utsPath : '';
+    try {
+      await native.holderRemove(net, uts);
+    } catch (error) {
+      throw NgError.fromSystem(error, `namespace ${this.name}`);
+    }
+  }
+}
+
+/** The device number of namespace files, which tells them from files left where one was mounted. */
+const nsfs = statSync('/proc/self/ns/net').dev;
+
+function leadsTo(path: string, { dev, ino }: Identity): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.dev === dev && found.ino === ino;
+}
+
+function identify(path: string): Identity {
+  const { dev, ino } = statSync(path);
+  if (dev !== nsfs) throw new NgError('EINVAL', `${path} is not a namespace`);
+  return { dev, ino };
+}
+
+/** PIDs of all processes in the namespace with this inode. */
+export function processesIn(kind: 'net' | 'uts', inode: number): number[] {
+  const pids: number[] = [];
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d/.test(entry)) continue;
+    try {
+      if (statSync(`/proc/${entry}/ns/${kind}`).ino === inode) pids.push(Number(entry));
+    } catch {
+      // It ended meanwhile, or is a kernel thread.
+    }
+  }
+  return pids;
+}
+
+/** The inode of the network namespace that this program runs in. */
+export const ownInode = (): number => statSync('/proc/self/ns/net').ino;

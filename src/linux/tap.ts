@@ -1,0 +1,354 @@
+/** Ethernet interfaces for the graph: TAPs in network namespaces. */
+import { closeSync, fstatSync } from 'node:fs';
+import type { DeviceProvider, EthernetDevice, EthernetEvents, InterfaceAddress } from '../netgraph/device.js';
+import { NgError } from '../netgraph/errors.js';
+import type { Frame } from '../netgraph/frame.js';
+import type { Vnet } from '../vnet/index.js';
+import { Batches, Counters, type Port, Queue } from './batch.js';
+import { Lifetimes } from './lifetime.js';
+import { addressBytes, hostId, stableAddress } from './mac.js';
+import { Monitor } from './monitor.js';
+import { attempt, codeOf, native } from './native.js';
+import { Namespace, ownInode } from './netns.js';
+import { Reactor } from './reactor.js';
+import { locate, Removals } from './removal.js';
+import { type Link, Rtnetlink } from './rtnetlink.js';
+
+export interface TapHostOptions {
+  /**
+   * Where a vnet's interfaces are made: a Namespace, a path, or a descriptor. Through a descriptor alone nobody can
+   * notice that the namespace lost its name.
+   */
+  netnsOf(vnet: Vnet): Namespace | string | number;
+  /** What a vnet's Ethernet addresses are derived from, better the same after a restart. Default: its id. */
+  identityOf?(vnet: Vnet): string;
+  /** Goes into each interface's alias, `netgraph:INSTANCE`. Default: the process ID. */
+  instance?: string;
+  /** Whether the network stacks may hand over large segments and partial checksums. Default: true. */
+  offloads?: boolean;
+  /** Hears of errors that nobody waits for. Default: throws them as uncaught. */
+  report?(error: unknown): void;
+}
+
+function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
+}
+
+/** A namespace with interfaces of ours in it. */
+interface Place {
+  inode: number;
+  devices: Map<number, TapDevice>;
+  stop(): void;
+}
+
+/**
+ * Makes TAPs and moves their frames.
+ *
+ * A TAP is opened inside its namespace, where it costs 0.3 ms; made elsewhere and moved in, it would cost 16 ms
+ * (the kernel waits for RCU callbacks), with the whole program standing still. The price: its descriptor keeps the
+ * namespace alive, and the kernel has no news of its end. So that is noticed by `Lifetimes`, and then the descriptors
+ * are closed. The end of an interface is noticed by epoll (EPOLLERR) or by write(2) (EBADFD).
+ */
+export class TapHost implements DeviceProvider {
+  /** Tells of any interfaces and addresses, also those of others. */
+  readonly monitor: Monitor;
+  /** Tells of the end of namespaces. */
+  readonly lifetimes: Lifetimes;
+  private readonly reactor: Reactor;
+  /** @internal */
+  readonly report: (error: unknown) => void;
+  /** @internal */
+  readonly batches: Batches;
+  /** @internal */
+  readonly removals: Removals;
+  /** @internal Ethernet addresses in use. */
+  readonly taken = new Set<number>();
+  private readonly places = new Map<number, Place>();
+  private readonly host = hostId();
+  private readonly alias: string;
+
+  constructor(private readonly options: TapHostOptions) {
+    this.report = options.report?.bind(options) ?? throwLater;
+    this.reactor = new Reactor((count) => this.batches.received(count));
+    this.batches = new Batches(this.reactor.poller, this.report);
+    this.removals = new Removals(this.report);
+    this.monitor = new Monitor(this.reactor);
+    this.lifetimes = new Lifetimes(this.reactor);
+    this.alias = `netgraph:${options.instance ?? process.pid}`;
+  }
+
+  /** @throws NgError EEXIST the name is taken, ENAMETOOLONG over 15 bytes, EPERM not root */
+  createEthernet(vnet: Vnet, name: string, events: EthernetEvents): TapDevice {
+    const spec = this.options.netnsOf(vnet);
+    const identity = this.options.identityOf?.(vnet) ?? String(vnet.id);
+    return attempt(`interface ${name}`, () => {
+      const netns =
+        typeof spec === 'number' ? spec : (spec instanceof Namespace ? spec : Namespace.adopt(spec)).open();
+      try {
+        const fd = this.openTap(netns, name);
+        try {
+          return this.makeDevice(vnet, fd, netns, spec, name, identity, events);
+        } catch (error) {
+          this.removals.add(fd);
+          throw error;
+        }
+      } finally {
+        if (netns !== spec) closeSync(netns);
+      }
+    });
+  }
+
+  /** All interfaces there are. */
+  list(): TapDevice[] {
+    return [...this.places.values()].flatMap(({ devices }) => [...devices.values()]);
+  }
+
+  /** Writes frames that wait, instead of a moment later. */
+  flush(): void {
+    this.batches.flush();
+  }
+
+  /** Resolves when all interfaces that were destroyed are gone from the system. */
+  settled(): Promise<void> {
+    return this.removals.settled();
+  }
+
+  /** Destroys all interfaces. */
+  async close(): Promise<void> {
+    for (const { devices } of [...this.places.values()])
+      for (const device of [...devices.values()]) device.destroy();
+    this.monitor.close();
+    this.lifetimes.close();
+    this.reactor.close();
+    await this.settled();
+  }
+
+  private openTap(netns: number, name: string): number {
+    const offloads = this.options.offloads ?? true;
+    try {
+      return native.tapOpen(netns, name, offloads).fd;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST' || !this.removals.makeWay(fstatSync(netns).ino, name)) throw error;
+      return native.tapOpen(netns, name, offloads).fd;
+    }
+  }
+
+  private makeDevice(
+    vnet: Vnet,
+    fd: number,
+    netns: number,
+    spec: Namespace | string | number,
+    name: string,
+    identity: string,
+    events: EthernetEvents,
+  ): TapDevice {
+    const rtnetlink = new Rtnetlink(netns);
+    const mac = stableAddress(this.host, identity, name, this.taken);
+    native.tapSetAddress(fd, addressBytes(mac));
+    const place = this.place(netns, spec);
+    const link = rtnetlink.link(name);
+    // Not the same call as the address: the alias is a courtesy, and kernels may be built without.
+    if (link === undefined) throw new NgError('ENXIO', `${name} was deleted while it was made`);
+    try {
+      rtnetlink.setLink(link.index, { alias: this.alias });
+    } catch {
+      // Best effort.
+    }
+    const device = new TapDevice(this, vnet, fd, name, mac, events);
+    device.queue.slot = this.reactor.poller.add(fd);
+    this.batches.ports[device.queue.slot] = device;
+    this.taken.add(mac);
+    this.settle(device, place.inode, link);
+    return device;
+  }
+
+  private place(netns: number, spec?: Namespace | string | number): Place {
+    const inode = fstatSync(netns).ino;
+    const known = this.places.get(inode);
+    if (known !== undefined) return known;
+    const devices = new Map<number, TapDevice>();
+    const stopMonitor = this.monitor.watch(netns, {
+      link: (link) => devices.get(link.index)?.changed(link),
+      linkRemoved: (link) => this.moved(devices.get(link.index)),
+      overrun: () => {
+        for (const device of [...devices.values()]) this.moved(device);
+      },
+    });
+    let stopLifetime = (): void => {};
+    if (spec !== undefined && typeof spec !== 'number' && inode !== ownInode()) {
+      const namespace = spec instanceof Namespace ? spec : Namespace.adopt(spec);
+      stopLifetime = this.lifetimes.watch(namespace, {
+        ended: () => {
+          for (const device of [...devices.values()]) device.lost();
+        },
+      });
+    }
+    const place = {
+      inode,
+      devices,
+      stop: () => {
+        stopMonitor();
+        stopLifetime();
+      },
+    };
+    this.places.set(inode, place);
+    return place;
+  }
+
+  /** Notes where a device is. */
+  private settle(device: TapDevice, inode: number, link: Link): void {
+    device.inode = inode;
+    device.index = link.index;
+    this.places.get(inode)!.devices.set(link.index, device);
+    device.changed(link);
+  }
+
+  /** @internal Notes that a device is in its place no more. */
+  leave(device: TapDevice): void {
+    const place = this.places.get(device.inode);
+    if (place === undefined || place.devices.get(device.index) !== device) return;
+    place.devices.delete(device.index);
+    if (place.devices.size > 0) return;
+    this.places.delete(place.inode);
+    place.stop();
+  }
+
+  /** @internal */
+  drop(slot: number): void {
+    this.batches.ports[slot] = undefined;
+    this.reactor.poller.remove(slot);
+  }
+
+  /** Somebody deleted an interface, or moved it to another namespace, as `ifconfig vnet` does: looks where it is. */
+  private moved(device: TapDevice | undefined): void {
+    if (device === undefined) return;
+    const place = locate(device.fd);
+    if (place === undefined) {
+      device.lost();
+      return;
+    }
+    try {
+      const link = new Rtnetlink(place.netns).link(place.name);
+      if (link === undefined) return; // deleted just now: another event says so
+      this.leave(device);
+      this.settle(device, this.place(place.netns).inode, link);
+    } finally {
+      closeSync(place.netns);
+    }
+  }
+}
+
+/** A TAP. */
+export class TapDevice implements EthernetDevice, Port {
+  readonly counters = new Counters();
+  /** @internal */
+  readonly queue = new Queue();
+  /** @internal Where it is: inode of the namespace, index of the interface. */
+  inode = 0;
+  /** @internal */
+  index = 0;
+  private lastName: string;
+  private readonly mac: number;
+
+  /** Made by TapHost only. */
+  constructor(
+    private readonly host: TapHost,
+    /** The vnet of the node that it belongs to. */
+    readonly vnet: Vnet,
+    /** @internal */
+    readonly fd: number,
+    name: string,
+    mac: number,
+    private readonly events: EthernetEvents,
+  ) {
+    this.lastName = name;
+    this.mac = mac;
+  }
+
+  get name(): string {
+    if (this.queue.slot < 0) return this.lastName;
+    try {
+      this.lastName = native.tapName(this.fd);
+    } catch (error) {
+      if (codeOf(error) !== 'EBADFD') throw NgError.fromSystem(error, `interface ${this.lastName}`);
+    }
+    return this.lastName;
+  }
+
+  get up(): boolean {
+    return this.queue.up;
+  }
+
+  address(): Uint8Array {
+    return this.control(() => native.tapAddress(this.fd));
+  }
+
+  setAddress(address: Uint8Array): void {
+    if (address.length !== 6) throw new NgError('EINVAL', `${this.name}: an Ethernet address has 6 bytes`);
+    this.control(() => native.tapSetAddress(this.fd, address));
+  }
+
+  setCarrier(on: boolean): void {
+    this.control(() => native.tapSetCarrier(this.fd, on));
+  }
+
+  addresses(): InterfaceAddress[] {
+    return this.control(() => {
+      const netns = native.tapNetns(this.fd);
+      try {
+        return new Rtnetlink(netns).addresses(this.index).map(({ family, address }) => ({ family, address }));
+      } finally {
+        closeSync(netns);
+      }
+    });
+  }
+
+  transmit(frame: Frame): number {
+    return this.host.batches.transmit(this, frame);
+  }
+
+  destroy(): void {
+    if (this.queue.slot < 0) return;
+    this.lastName = this.name;
+    this.host.drop(this.queue.slot);
+    this.queue.slot = -1;
+    this.queue.up = false;
+    this.host.leave(this);
+    this.host.taken.delete(this.mac);
+    this.host.removals.add(this.fd);
+  }
+
+  /** @internal */
+  receive(frame: Frame): void {
+    this.events.receive(frame);
+  }
+
+  /** @internal */
+  lost(): void {
+    if (this.queue.slot < 0) return;
+    this.destroy();
+    try {
+      this.events.gone();
+    } catch (error) {
+      this.host.report(error);
+    }
+  }
+
+  /** @internal */
+  changed(link: Link): void {
+    this.queue.up = link.up;
+    this.lastName = link.name;
+  }
+
+  private control<T>(work: () => T): T {
+    if (this.queue.slot < 0) throw new NgError('ENXIO', `interface ${this.lastName} is gone`);
+    try {
+      return work();
+    } catch (error) {
+      if (codeOf(error) === 'EBADFD') throw new NgError('ENXIO', `interface ${this.lastName} is gone`);
+      throw NgError.fromSystem(error, `interface ${this.lastName}`);
+    }
+  }
+}
