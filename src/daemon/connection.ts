@@ -1,0 +1,190 @@
+import type { Socket } from 'node:net';
+import type { Jail } from '../jail/index.js';
+import { ENOBUFS, Frame, limits, Message, NgError } from '../netgraph/index.js';
+import { ControlSocket, DataSocket } from '../nodes/socket.js';
+import {
+  type ControlRecord,
+  encodeRecord,
+  encodeResult,
+  Kind,
+  type Method,
+  RecordReader,
+  splitName,
+} from '../protocol/index.js';
+import type { Vnet } from '../vnet/index.js';
+import type { World } from '../world/index.js';
+import { callHandlers } from './calls.js';
+import type { Daemon } from './daemon.js';
+
+/** How long a client that is told to go may take to read what was written to it, in milliseconds. */
+const GRACE = 1000;
+
+/** One client: its requests, one after the other, and the socket node that it may have made. */
+export class Connection {
+  /** Where the client is and acts; undefined for the host. Changes with `hello` only. */
+  jail: Jail | undefined;
+  private control: ControlSocket | undefined;
+  private data: DataSocket | undefined;
+  private readonly reader = new RecordReader();
+  private readonly requests: ControlRecord[] = [];
+  private working = false;
+
+  constructor(
+    readonly daemon: Daemon,
+    private readonly socket: Socket,
+    /** The jail that the client's process is in. */
+    readonly home: Jail | undefined,
+  ) {
+    this.jail = home;
+    socket.on('data', (chunk: Buffer) => this.read(chunk));
+    socket.on('drain', () => this.work());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.closed());
+  }
+
+  get world(): World {
+    return this.daemon.world;
+  }
+
+  get vnet(): Vnet {
+    return this.jail?.vnet ?? this.world.vnet0;
+  }
+
+  /** Makes the socket node. */
+  open(name: string | undefined): number {
+    if (this.control !== undefined) throw new NgError('EISCONN', 'the connection has a socket node already');
+    const end = () => this.write(encodeRecord(Kind.END, 0));
+    const control = new ControlSocket(this.world.graph, this.vnet, {
+      message: (from, message) => this.deliver(Kind.RECEIVED_MESSAGE, from, message.encode()),
+      end,
+    });
+    const node = control.node!;
+    try {
+      if (name !== undefined) control.bind(name);
+    } catch (error) {
+      control.close();
+      throw error;
+    }
+    this.control = control;
+    this.data = new DataSocket(this.world.graph, this.vnet, {
+      data: (hook, frame) => this.deliverFrame(hook, frame),
+      end: () => {},
+    });
+    this.data.attach(node);
+    return node.id;
+  }
+
+  /** Goes into a jail below the client's own, for the rest of the connection: jail_attach(2). */
+  enter(name: string): void {
+    if (this.control !== undefined) throw new NgError('EISCONN', 'the connection has a socket node already');
+    const jail = this.world.jails.lookUp(this.jail, name);
+    if (jail === undefined) throw new NgError('EHOSTDOWN', `jail "${name}" not found`);
+    this.jail = jail;
+  }
+
+  /** @throws NgError EPERM when the client's process is in a jail */
+  requireHost(action: string): void {
+    if (this.home !== undefined) throw new NgError('EPERM', `jail ${this.home.name} may not ${action}`);
+  }
+
+  /** Ends the connection once what was written has left, or soon in any case. */
+  end(): void {
+    this.socket.end();
+    setTimeout(() => this.socket.destroy(), GRACE).unref();
+  }
+
+  private read(chunk: Buffer): void {
+    try {
+      this.requests.push(...this.reader.push(chunk));
+    } catch (error) {
+      this.daemon.log(`client dropped: ${(error as Error).message}`);
+      this.socket.destroy();
+      return;
+    }
+    this.work();
+  }
+
+  /** Does the requests that came, in order. A client that does not read its answers has to wait with the rest. */
+  private work(): void {
+    while (!this.working && this.requests.length > 0 && !this.socket.writableNeedDrain) {
+      this.working = true;
+      this.request(this.requests.shift()!);
+    }
+    if (this.requests.length > 0) this.socket.pause();
+    else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  private request({ kind, id, body }: ControlRecord): void {
+    const removals = this.world.interfaces.removals.count;
+    const done = (error?: unknown, result: unknown = {}) => {
+      // What the request took down shall be gone from the system when its result is there.
+      if (this.world.interfaces.removals.count === removals) this.answer(id, error, result);
+      else void this.world.settled().then(() => this.answer(id, error, result));
+    };
+    try {
+      this.dispatch(kind, body, done);
+    } catch (error) {
+      done(error);
+    }
+  }
+
+  private dispatch(kind: number, body: Uint8Array, done: (error?: unknown, result?: unknown) => void): void {
+    if (kind === Kind.CALL) {
+      this.call(body).then((result) => done(undefined, result), done);
+    } else if (kind === Kind.MESSAGE) {
+      const [path, bytes] = splitName(body);
+      this.opened(this.control).send(path, Message.decode(bytes), done);
+    } else if (kind === Kind.FRAME || kind === Kind.FRAME_ONLY_HOOK) {
+      const [hook, bytes] = kind === Kind.FRAME ? splitName(body) : [undefined, body];
+      const error = this.opened(this.data).send(hook, new Frame(bytes));
+      done(error === 0 ? undefined : NgError.fromErrno(error));
+    } else {
+      throw new NgError('EINVAL', `request of unknown kind ${kind}`);
+    }
+  }
+
+  private async call(body: Uint8Array): Promise<unknown> {
+    const { method, params } = JSON.parse(Buffer.from(body).toString('utf8'));
+    const handler = Object.hasOwn(callHandlers, method) ? callHandlers[method as Method] : undefined;
+    if (handler === undefined) throw new NgError('ENOSYS', `unknown call "${method}"`);
+    return handler(this, params ?? {});
+  }
+
+  private opened<T>(socket: T | undefined): T {
+    if (socket === undefined)
+      throw new NgError('ENOTCONN', 'the connection has no socket node: open one first');
+    return socket;
+  }
+
+  private answer(id: number, error: unknown, result: unknown): void {
+    this.write(encodeResult(id, error === undefined ? undefined : NgError.fromSystem(error), result));
+    this.working = false;
+    this.work();
+  }
+
+  /** Control messages are never lost: a client that does not read makes no requests either. */
+  private deliver(kind: number, name: string, bytes: Uint8Array): number {
+    if (this.isFull) return ENOBUFS;
+    this.write(encodeRecord(kind, 0, name, new Uint8Array(1), bytes));
+    return 0;
+  }
+
+  private deliverFrame(hook: string, frame: Frame): number {
+    return this.deliver(Kind.RECEIVED_FRAME, hook, frame.view());
+  }
+
+  private get isFull(): boolean {
+    return this.socket.writableLength > limits.receiveSpace.get(this.vnet);
+  }
+
+  private write(bytes: Uint8Array): void {
+    if (this.socket.writable) this.socket.write(bytes);
+  }
+
+  private closed(): void {
+    this.requests.length = 0;
+    this.control?.close();
+    this.data?.close();
+    this.daemon.connections.delete(this);
+  }
+}

@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { lockFile, namespaceOfPeer } from '../linux/index.js';
+import { NgError } from '../netgraph/index.js';
+import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
+import { World } from '../world/index.js';
+import { Connection } from './connection.js';
+
+/** The process that owns a world, and serves it to tools over a UNIX socket. */
+export class Daemon {
+  readonly world: World;
+  readonly version: string = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  ).version;
+  readonly connections = new Set<Connection>();
+  private readonly server: Server;
+  private stopping: Promise<void> | undefined;
+
+  private constructor(
+    readonly paths: InstancePaths,
+    readonly log: (line: string) => void,
+  ) {
+    this.world = new World({ log, instance: paths.runDir });
+    this.server = createServer((socket) => this.accept(socket));
+  }
+
+  /**
+   * Starts the daemon of an instance.
+   * @returns undefined when one is running already
+   */
+  static async start(paths: InstancePaths, log: (line: string) => void): Promise<Daemon | undefined> {
+    mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
+    // Held until this process ends, however it ends: whoever has it may replace a socket that was left.
+    if (lockFile(paths.lock) === null) return undefined;
+    rmSync(paths.socket, { force: true });
+    const daemon = new Daemon(paths, log);
+    await daemon.listen();
+    return daemon;
+  }
+
+  /** Takes the world down and the socket away; `stopped` tells when the last client has left, too. */
+  stop(): Promise<void> {
+    this.stopping ??= this.shutDown();
+    return this.stopping;
+  }
+
+  async stopped(): Promise<void> {
+    await once(this.server, 'close');
+  }
+
+  private listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      const mask = process.umask(0o177);
+      this.server.listen(this.paths.socket, () => {
+        process.umask(mask);
+        chmodSync(this.paths.socket, 0o600);
+        resolve();
+      });
+    });
+  }
+
+  private accept(socket: Socket): void {
+    try {
+      const peer = namespaceOfPeer(socket);
+      this.connections.add(new Connection(this, socket, this.world.jails.locate(peer)));
+    } catch (error) {
+      this.log(`client refused: ${(error as Error).message}`);
+      refuse(socket, NgError.fromSystem(error));
+    }
+  }
+
+  private async shutDown(): Promise<void> {
+    this.server.close();
+    await this.world.close();
+    for (const file of [this.paths.socket, this.paths.lock]) rmSync(file, { force: true });
+    // After the answer to whoever asked for this.
+    setImmediate(() => {
+      for (const connection of this.connections) connection.end();
+    });
+  }
+}
+
+/** Tells a client, in answer to its first request, why it is not served. */
+function refuse(socket: Socket, error: NgError): void {
+  const reader = new RecordReader();
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      const [first] = reader.push(chunk);
+      if (first !== undefined) socket.end(encodeResult(first.id, error));
+    } catch {
+      socket.destroy();
+    }
+  });
+}

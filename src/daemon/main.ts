@@ -1,0 +1,25 @@
+import { instancePaths } from '../protocol/index.js';
+import { Daemon } from './daemon.js';
+
+/** Runs the daemon of this instance until it is told to stop. Returns the exit code. */
+export async function runDaemon(): Promise<number> {
+  const log = (line: string) => console.error(`${new Date().toISOString()} ${line}`);
+  const paths = instancePaths();
+  const daemon = await Daemon.start(paths, log);
+  if (daemon === undefined) {
+    log(`a daemon is running already, see ${paths.lock}`);
+    return 1;
+  }
+  log(`serving ${paths.socket}, process ${process.pid}`);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      log(`${signal}: stopping`);
+      void daemon.stop();
+    });
+  // A defect must not take down what works: it is written down, and life goes on.
+  process.on('uncaughtException', (error) => log(`uncaught: ${error.stack}`));
+  process.on('unhandledRejection', (error) => log(`unhandled: ${(error as Error)?.stack ?? error}`));
+  await daemon.stopped();
+  log('stopped');
+  return 0;
+}

@@ -1,0 +1,43 @@
+import type { Namespace } from '../linux/index.js';
+import type { InVnet, Vnet } from '../vnet/index.js';
+import type { JailSettings } from './parameters.js';
+
+/** One jail: a network namespace (unless it shares its parent's) and a hostname. */
+export class Jail implements InVnet {
+  /** Removal has begun: nobody can find it any more. */
+  dying = false;
+
+  /** Made by `Jails` only. */
+  constructor(
+    readonly id: number,
+    /** The jail it is in; undefined for one directly on the host. */
+    readonly parent: Jail | undefined,
+    /** Its own, or that of an ancestor. */
+    readonly vnet: Vnet,
+    /** Its own namespaces; undefined for a jail without any. */
+    readonly namespace: Namespace | undefined,
+    public settings: JailSettings,
+    /** Whether the namespace was made for it, so that it goes with it. */
+    readonly adopted: boolean,
+  ) {}
+
+  get ownsVnet(): boolean {
+    return this.settings.vnet === 'new';
+  }
+
+  /** The full name, with the names of the jails around it: `outer.inner`. */
+  get name(): string {
+    return this.parent === undefined ? this.settings.name : `${this.parent.name}.${this.settings.name}`;
+  }
+
+  /** Whether this jail is `other` or somewhere inside it. */
+  isWithin(other: Jail | undefined): boolean {
+    if (other === undefined || other === this) return true;
+    return this.parent?.isWithin(other) ?? false;
+  }
+
+  /** The nearest jail, from here outwards, with a namespace of its own. */
+  get network(): Jail | undefined {
+    return this.ownsVnet ? this : this.parent?.network;
+  }
+}

@@ -1,0 +1,76 @@
+/** A jail as tools see it. */
+export interface JailStatus {
+  jid: number;
+  name: string;
+  /** jid of the jail it is in, 0 for the host. */
+  parent: number;
+  hostname: string;
+  path: string;
+  vnet: 'new' | 'inherit';
+  persist: boolean;
+  /** Path of the network namespace it is in (its own or that of an ancestor); what nsenter(1) takes. */
+  netns: string;
+  /** Path of its UTS namespace; empty for an adopted one without. */
+  uts: string;
+  /** Whether the namespace was there before us, so that removal leaves it. */
+  adopted: boolean;
+}
+
+/** Parameters of jail(8) that we know, in the words of `jail -c`. A name without a value is 'true'. */
+export type JailParameters = Readonly<{ [name: string]: string }>;
+
+export interface DaemonStatus {
+  pid: number;
+  version: string;
+  /** Seconds since its start. */
+  uptime: number;
+  socket: string;
+  stateDir: string;
+  jails: number;
+  /** Over all vnets the caller may see. */
+  nodes: number;
+  interfaces: InterfaceStatus[];
+  types: { name: string; nodes: number }[];
+  memory: { rss: number; heapUsed: number };
+  counters: { [reason: string]: number };
+}
+
+export interface InterfaceStatus {
+  name: string;
+  jid: number;
+  up: boolean;
+  counters: { [name: string]: number };
+}
+
+/** The calls of the control protocol: what each takes and gives. */
+export interface Calls {
+  /** Must come first. `jail` enters a jail (name or ID) below the caller's own: `ngctl -j`. */
+  hello: {
+    params: { version: number; jail?: string };
+    result: { pid: number; version: string; jid: number };
+  };
+  /** Makes the socket node of this connection. Result: its node ID. */
+  open: { params: { name?: string }; result: { id: number } };
+  'jail.create': { params: { parameters: JailParameters }; result: JailStatus };
+  'jail.modify': { params: { jail: string; parameters: JailParameters }; result: JailStatus };
+  /** Resolves when nothing of it is left. */
+  'jail.remove': { params: { jail: string }; result: JailStatus };
+  'jail.list': { params: Record<string, never>; result: JailStatus[] };
+  /** Loads a node type: kldload(8). `name` with or without `ng_`. */
+  'type.load': { params: { name: string }; result: { name: string } };
+  'type.unload': { params: { name: string }; result: { name: string } };
+  'type.list': { params: Record<string, never>; result: { name: string; nodes: number }[] };
+  'sysctl.list': {
+    params: Record<string, never>;
+    result: { name: string; value: string | number; description: string; writable: boolean }[];
+  };
+  'sysctl.read': { params: { name: string }; result: { value: string | number } };
+  'sysctl.write': { params: { name: string; value: string }; result: { value: string | number } };
+  status: { params: Record<string, never>; result: DaemonStatus };
+  /** Takes the world down and ends the daemon; the result comes when everything is gone. */
+  stop: { params: Record<string, never>; result: Record<string, never> };
+}
+
+export type Method = keyof Calls;
+export type Params<M extends Method> = Calls[M]['params'];
+export type Result<M extends Method> = Calls[M]['result'];

@@ -1,0 +1,12 @@
+export type * from './calls.js';
+export { type InstancePaths, instancePaths } from './paths.js';
+export {
+  type ControlRecord,
+  encodeRecord,
+  encodeResult,
+  Kind,
+  MAX_RECORD,
+  PROTOCOL_VERSION,
+  RecordReader,
+  splitName,
+} from './record.js';

@@ -1,0 +1,87 @@
+import { Buffer } from 'node:buffer';
+
+/**
+ * What goes over the control socket: records of a length (uint32, little endian, of all that follows), a kind
+ * (uint8), an ID (uint32) by which a result finds its request, and a body.
+ */
+export const Kind = {
+  /** Client: a call by name, see `calls.ts`. Body: JSON `{ method, params }`. */
+  CALL: 1,
+  /** Client: a control message. Body: path, NUL, struct ng_mesg. */
+  MESSAGE: 2,
+  /** Client: a frame to send out of a hook. Body: hook, NUL, frame. */
+  FRAME: 3,
+  /** Client: a frame to send out of the only hook. Body: frame. */
+  FRAME_ONLY_HOOK: 4,
+  /** Daemon: what came of a request. Body: errno (uint32, 0 for success), then JSON, or the sentence of the error. */
+  RESULT: 16,
+  /** Daemon: a control message arrived. Body: address of the sender, NUL, struct ng_mesg. ID 0. */
+  RECEIVED_MESSAGE: 17,
+  /** Daemon: a frame arrived. Body: hook, NUL, frame. ID 0. */
+  RECEIVED_FRAME: 18,
+  /** Daemon: the socket node was shut down. ID 0. */
+  END: 19,
+} as const;
+
+export const PROTOCOL_VERSION = 1;
+/** Longest record: a message of the largest size and some room. */
+export const MAX_RECORD = 1 << 20;
+const HEAD = 9;
+
+export interface ControlRecord {
+  readonly kind: number;
+  readonly id: number;
+  readonly body: Uint8Array;
+}
+
+/** One record in bytes; `parts` are put together as its body. */
+export function encodeRecord(kind: number, id: number, ...parts: (Uint8Array | string)[]): Buffer {
+  const chunks = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part));
+  const head = Buffer.alloc(HEAD);
+  head.writeUInt32LE(chunks.reduce((sum, chunk) => sum + chunk.length, HEAD - 4));
+  head[4] = kind;
+  head.writeUInt32LE(id, 5);
+  return Buffer.concat([head, ...chunks]);
+}
+
+/** What came of a request. */
+export function encodeResult(
+  id: number,
+  error?: { errno: number; message: string },
+  result: unknown = {},
+): Buffer {
+  const errno = Buffer.alloc(4);
+  errno.writeUInt32LE(error?.errno ?? 0);
+  return encodeRecord(Kind.RESULT, id, errno, error?.message ?? JSON.stringify(result));
+}
+
+/** A name (path, hook, address) and the bytes behind its NUL. */
+export function splitName(body: Uint8Array): [name: string, rest: Uint8Array] {
+  const end = body.indexOf(0);
+  if (end < 0) throw new Error('record without a name');
+  return [Buffer.from(body.buffer, body.byteOffset, end).toString('utf8'), body.subarray(end + 1)];
+}
+
+/** Cuts a byte stream into records. */
+export class RecordReader {
+  private pending: Buffer = Buffer.alloc(0);
+
+  /**
+   * Takes what the stream gave and returns the records that are complete. Their bodies are views, valid for
+   * good. Throws when the stream cannot be one of records.
+   */
+  push(chunk: Buffer): ControlRecord[] {
+    let bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
+    const records: ControlRecord[] = [];
+    while (bytes.length >= 4) {
+      const length = bytes.readUInt32LE(0);
+      if (length < HEAD - 4 || length > MAX_RECORD) throw new Error(`record of ${length} bytes`);
+      if (bytes.length < 4 + length) break;
+      const body = bytes.subarray(HEAD, 4 + length);
+      records.push({ kind: bytes[4], id: bytes.readUInt32LE(5), body });
+      bytes = bytes.subarray(4 + length);
+    }
+    this.pending = bytes;
+    return records;
+  }
+}

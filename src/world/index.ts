@@ -1,0 +1,2 @@
+export { LocalSocket } from './socket.js';
+export { World, type WorldOptions } from './world.js';

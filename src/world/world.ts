@@ -1,0 +1,82 @@
+import { type Jail, Jails } from '../jail/index.js';
+import { TapHost } from '../linux/index.js';
+import { Netgraph } from '../netgraph/index.js';
+import { type Vnet, VnetSystem } from '../vnet/index.js';
+import { systemClock } from './clock.js';
+import { ModuleLoader } from './modules.js';
+import { LocalSocket } from './socket.js';
+
+export interface WorldOptions {
+  /** Directories with modules `ng_<type>.js`. Default: those in NETGRAPH_MODULE_PATH, separated by colons. */
+  modulePath?: readonly string[];
+  /** Hears of what nobody waits for. Default: standard error. */
+  log?: (line: string) => void;
+  /** Source of numbers from 0 to less than 1, for the nodes that need chance. Default: Math.random. */
+  random?: () => number;
+  /** Marks our interfaces (their alias is `netgraph:INSTANCE`). Default: the process ID. */
+  instance?: string;
+}
+
+/**
+ * Vnets, graph, jails and interfaces in this process. What the daemon owns, and what a program makes that embeds
+ * netgraph. Needs root: it makes namespaces and interfaces.
+ */
+export class World {
+  readonly vnets: VnetSystem;
+  readonly graph: Netgraph;
+  readonly jails: Jails;
+  readonly interfaces: TapHost;
+
+  constructor(options: WorldOptions = {}) {
+    const log = options.log ?? ((line: string) => console.error(`netgraph: ${line}`));
+    const report = (error: unknown) => log(String((error as Error)?.stack ?? error));
+    const modulePath =
+      options.modulePath ?? (process.env.NETGRAPH_MODULE_PATH ?? '').split(':').filter(Boolean);
+    const modules = new ModuleLoader(modulePath);
+    this.vnets = new VnetSystem((error, what) => log(`${what}: ${error}`));
+    this.interfaces = new TapHost({
+      netnsOf: (vnet) => this.namespaceOf(vnet),
+      identityOf: (vnet) => this.jails.ownerOf(vnet)?.name ?? '',
+      instance: options.instance,
+      report,
+    });
+    this.jails = new Jails(this.vnets, this.interfaces.lifetimes, () => this.settled(), log);
+    this.graph = new Netgraph(this.vnets, {
+      clock: systemClock,
+      random: options.random ?? Math.random,
+      devices: this.interfaces,
+      jails: this.jails,
+      loadType: (name) => modules.load(name),
+      later: setImmediate,
+      log,
+    });
+  }
+
+  /** The vnet of the host. */
+  get vnet0(): Vnet {
+    return this.vnets.vnet0;
+  }
+
+  /** Makes a socket node in the vnet of a jail, or in that of the host. */
+  socket(options: { jail?: Jail; name?: string } = {}): LocalSocket {
+    return new LocalSocket(this, options.jail?.vnet ?? this.vnet0, options.name);
+  }
+
+  /** Resolves when what was taken down is gone from the system, too. */
+  settled(): Promise<void> {
+    return this.interfaces.settled();
+  }
+
+  /** Takes down jails, nodes and interfaces. */
+  async close(): Promise<void> {
+    await this.jails.close();
+    this.graph.close();
+    await this.interfaces.close();
+  }
+
+  private namespaceOf(vnet: Vnet) {
+    const jail = this.jails.ownerOf(vnet);
+    if (jail === undefined) return '/proc/self/ns/net';
+    return jail.namespace!;
+  }
+}
