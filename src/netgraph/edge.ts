@@ -1,17 +1,19 @@
 import { NgError } from './errors.js';
 import { Gate, Hook } from './hook.js';
 import type { Node } from './node.js';
+import { onWire } from './wire.js';
 
 /** Makes a hook that has no peer yet, ng_add_hook. Throws what the node refuses it with. */
 function addHook(node: Node, name: string): Hook {
   const hook = new Hook(node, name);
-  node.behaviour.newHook?.(hook);
+  node.graph.ask(node, () => node.behaviour.newHook?.(hook));
   const { hooks } = node.type;
   if (hooks !== undefined && !hooks.includes(name))
     throw new NgError('EINVAL', `a ${node.type.type} node has no hook "${name}", only ${hooks.join(', ')}`);
   const { receive } = node.behaviour;
   if (typeof receive === 'function') hook.receive = receive;
   else if (receive[name] !== undefined) hook.receive = receive[name];
+  if (node.type.frames === 'wire') hook.receive = onWire(hook.receive);
   node.addHook(hook);
   return hook;
 }
@@ -28,8 +30,10 @@ function join(a: Hook, b: Hook): void {
 
 /** Asks both nodes whether they accept the edge, and opens it. */
 function complete(first: Hook, second: Hook): void {
-  first.node.behaviour.connect?.(first);
-  second.node.behaviour.connect?.(second);
+  for (const hook of [first, second]) {
+    const { graph, behaviour } = hook.node;
+    graph.ask(hook.node, () => behaviour.connect?.(hook));
+  }
   // Either may have used the edge up already, as wormholes do.
   if (first.peer === second) open(first, second);
 }
@@ -102,8 +106,15 @@ export function destroyHook(hook: Hook): void {
   }
   if (node.removeHook(hook)) {
     node.graph.guard(node, () => node.behaviour.disconnect?.(hook));
-    const last = node.hooks.length === 0 && node.isValid;
-    if (last && node.behaviour.persists?.() !== true) node.graph.removeNodeSoon(node);
+    if (node.hooks.length === 0 && node.isValid && !stays(node)) node.graph.removeNodeSoon(node);
   }
   if (peer !== hook) node.executor.whenIdle(peer.node, () => destroyHook(peer));
+}
+
+function stays(node: Node): boolean {
+  let persists = false;
+  node.graph.guard(node, () => {
+    persists = node.behaviour.persists?.() ?? false;
+  });
+  return persists;
 }

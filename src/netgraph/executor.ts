@@ -31,8 +31,8 @@ export class Executor {
   depth = 0;
   /** Hops left to the frame that entered the graph last. */
   budget = MAX_HOPS;
-  /** Frames dropped because a queue was full, and node types' failures. */
-  readonly counters = { queueFull: 0, handlerFailed: 0 };
+  /** Frames dropped because a queue was full or their offload header made no sense, and failures of node types. */
+  readonly counters = { queueFull: 0, malformed: 0, handlerFailed: 0 };
 
   private readonly waiting = new Set<Node>();
   private postponed = false;
@@ -80,6 +80,16 @@ export class Executor {
   whenIdle(node: Node, run: () => void): void {
     if (isIdle(node)) this.runWork(node, run);
     else this.enqueue(node, { kind: 'work', run });
+  }
+
+  /** Runs what a node had a timer for, unless the node is gone meanwhile. */
+  runTimer(node: Node, run: () => void): void {
+    if (!node.isValid) return;
+    try {
+      this.asReader(node, run);
+    } catch (thrown) {
+      this.handlerFailed(node, thrown);
+    }
   }
 
   /** Called when the outermost call is over. */

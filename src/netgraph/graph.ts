@@ -9,7 +9,7 @@ import {
 import type { Delivery, NodeType } from './define.js';
 import { dispatch } from './dispatch.js';
 import { connectHooks, destroyHook, makePeer } from './edge.js';
-import type { Environment } from './environment.js';
+import type { Clock, Environment } from './environment.js';
 import { NgError } from './errors.js';
 import { type Done, Executor } from './executor.js';
 import { Gate, type Hook } from './hook.js';
@@ -107,7 +107,7 @@ export class Netgraph {
     entry.nodes++;
     try {
       const hooks = node.namedHooks;
-      node.behaviour = entry.type.create({ node, hooks, env: this.env, argument });
+      node.behaviour = entry.type.create({ node, hooks, env: this.envOf(node), argument });
     } catch (thrown) {
       this.forget(node);
       throw NgError.fromSystem(thrown, `cannot make a node of type ${typeName}`);
@@ -156,8 +156,8 @@ export class Netgraph {
     for (let hook = node.hooks.at(-1); hook !== undefined; hook = node.hooks.at(-1)) destroyHook(hook);
     this.executor.flush(node);
     this.guard(node, () => node.behaviour.shutdown?.());
-    node.closing = false;
-    if (!node.isValid) this.forget(node);
+    if (node.isValid) node.closing = false;
+    else this.forget(node);
   }
 
   /** ng_rmnode_self: shuts a node down once nothing is at work in it any more. */
@@ -235,7 +235,25 @@ export class Netgraph {
     else this.sendTo({ node: hook.peer.node, message, from: hook.node, hook: hook.peer }, done);
   }
 
+  /** NG_FWD_ITEM_HOOK: passes a message on through a hook; replies go to who sent it first. Throws as handlers do. */
+  forward({ message, from }: Delivery, hook: Hook): void {
+    if (!hook.isValid) throw new NgError('ENOTCONN', `hook ${hook} is not connected`);
+    let failed: NgError | undefined;
+    this.sendTo({ node: hook.peer.node, message, from, hook: hook.peer }, (error) => {
+      failed = error;
+    });
+    if (failed !== undefined) throw failed;
+  }
+
   private readonly ignore: Done = () => {};
+
+  /** The world as one node sees it: its timers do not outlive it, and their failures are its own (ng_callout). */
+  private envOf(node: Node): Environment {
+    const { clock } = this.env;
+    const after: Clock['after'] = (microseconds, run) =>
+      clock.after(microseconds, () => this.executor.runTimer(node, run));
+    return { ...this.env, clock: { now: clock.now, after } };
+  }
 
   private nextId(vnet: Vnet): number {
     const taken = nodesById.get(vnet);
@@ -265,6 +283,17 @@ export class Netgraph {
     this.env.log(`node ${node} of type ${node.type.type} failed: ${(error as Error)?.stack ?? error}`);
     node.reallyDie = true;
     this.removeNodeSoon(node);
+  }
+
+  /** Runs a type's own code that may refuse. A defect in it is EIO, and costs its node its life. */
+  ask(node: Node, run: () => void): void {
+    try {
+      run();
+    } catch (thrown) {
+      if (thrown instanceof NgError) throw thrown;
+      this.executor.handlerFailed(node, thrown);
+      throw new NgError('EIO', `node ${node} failed: ${thrown}`);
+    }
   }
 
   /** Runs a type's own code where a failure must not keep the rest from being done. */

@@ -20,6 +20,7 @@ export class Node {
   /** The same for all nodes of a graph; here because every hop needs it. */
   readonly executor: Executor;
   behaviour!: Behaviour<MessageSpecs, string>;
+  /** Set while the node goes down; it stays set unless the node revives. */
   closing = false;
   /** NGF_REALLY_DIE: a shutdown of this node is final even for persistent types. */
   reallyDie = false;

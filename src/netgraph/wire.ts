@@ -1,0 +1,22 @@
+import { segment } from '../wire/segment.js';
+import { EINVAL } from './errors.js';
+import { Frame } from './frame.js';
+import type { Hook, ReceiveFrame } from './hook.js';
+
+/**
+ * Lets a type that wants frames as they are on a wire receive them so: large segments arrive cut to size, checksums
+ * complete. The errno is that of the last piece.
+ */
+export function onWire(receive: ReceiveFrame): ReceiveFrame {
+  return (frame, hook) => (frame.offload ? receiveCut(frame, hook, receive) : receive(frame, hook));
+}
+
+function receiveCut({ bytes, offset, length, shared }: Frame, hook: Hook, receive: ReceiveFrame): number {
+  let error = 0;
+  const emit = (at: Uint8Array, start: number, size: number): void => {
+    error = receive(new Frame(at, start, size), hook);
+  };
+  if (segment(bytes, offset, length, emit, shared) !== 'malformed') return error;
+  hook.node.executor.counters.malformed++;
+  return EINVAL;
+}
