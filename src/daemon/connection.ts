@@ -115,17 +115,27 @@ export class Connection {
   }
 
   private request({ kind, id, body }: ControlRecord): void {
-    const removals = this.world.interfaces.removals.count;
-    const done = (error?: unknown, result: unknown = {}) => {
+    const { removals } = this.world.interfaces;
+    const before = removals.count;
+    const answer = (error: unknown, result: unknown): void => {
       // What the request took down shall be gone from the system when its result is there.
-      if (this.world.interfaces.removals.count === removals) this.answer(id, error, result);
+      if (removals.count === before) this.answer(id, error, result);
       else void this.world.settled().then(() => this.answer(id, error, result));
+    };
+    // What follows from a request may happen right after its outcome is known: so the answer comes after that.
+    let outcome: [error: unknown, result: unknown] | undefined;
+    let returned = false;
+    const done = (error?: unknown, result: unknown = {}): void => {
+      if (returned) answer(error, result);
+      else outcome = [error, result];
     };
     try {
       this.dispatch(kind, body, done);
     } catch (error) {
       done(error);
     }
+    returned = true;
+    if (outcome !== undefined) answer(...outcome);
   }
 
   private dispatch(kind: number, body: Uint8Array, done: (error?: unknown, result?: unknown) => void): void {

@@ -1,7 +1,7 @@
 import type { Delivery } from './define.js';
 import { EIO, ENETDOWN, ENOBUFS, NgError } from './errors.js';
 import type { Frame } from './frame.js';
-import { Gate, type Hook } from './hook.js';
+import { Gate, type Hook, type Passed, pass } from './hook.js';
 import { limits } from './limits.js';
 import type { Node } from './node.js';
 
@@ -102,16 +102,18 @@ export class Executor {
   drain(): void {
     if (this.depth > 0) return;
     let left = SLICE;
+    // Round robin, and each node only what waits for it now: a loop of hubs keeps nobody from its turn.
     for (const node of this.waiting) {
-      while (node.queue.length > 0 && left > 0) {
+      this.waiting.delete(node);
+      for (let turns = node.queue.length; turns > 0 && node.queue.length > 0 && left > 0; turns--) {
         this.depth++;
         this.runItem(node, node.queue.shift()!);
         this.depth--;
         left -= 1 + MAX_HOPS - this.budget;
         this.budget = MAX_HOPS;
       }
+      if (node.queue.length > 0) this.waiting.add(node);
       if (left <= 0) break;
-      this.waiting.delete(node);
     }
     if (this.waiting.size > 0 && !this.postponed) this.postpone();
   }
@@ -146,7 +148,9 @@ export class Executor {
     node.queue.push(item);
     node.gate |= Gate.WAITING;
     this.waiting.add(node);
-    if (this.depth === 0 && !this.postponed) this.postpone();
+    // A frame that its sender's first call leads to here waits for a turn of its own; all else for the end of this one.
+    const outermost = this.depth === (item.kind === 'frame' ? 1 : 0);
+    if (outermost && !this.postponed) this.postpone();
   }
 
   private runItem(node: Node, item: Item): void {
@@ -162,24 +166,25 @@ export class Executor {
 
   private deliver(hook: Hook, frame: Frame, writer: boolean): number {
     const { node } = hook;
-    let error = 0;
+    let passed: Passed;
     this.budget--;
     const receive = () => {
-      error = hook.receive(frame, hook);
+      passed = hook.receive(frame, hook);
     };
     try {
       if (writer) this.asWriter(node, receive);
       else this.asReader(node, receive);
     } catch (thrown) {
-      error = this.handlerFailed(node, thrown);
+      passed = this.handlerFailed(node, thrown);
     }
-    return error;
+    return pass(frame, passed);
   }
 
   private runMessage(delivery: Delivery, done: Done): void {
     const { node } = delivery;
     const run = () => this.handle(delivery);
     let error: NgError | undefined;
+    this.depth++;
     try {
       if (delivery.message.isReadOnly) this.asReader(node, run);
       else this.asWriter(node, run);
@@ -187,7 +192,12 @@ export class Executor {
       if (!(thrown instanceof NgError)) this.handlerFailed(node, thrown);
       error = thrown instanceof NgError ? thrown : new NgError('EIO', `node ${node} failed: ${thrown}`);
     }
-    done(error);
+    // The outcome is told before what waited behind the message begins.
+    try {
+      done(error);
+    } finally {
+      if (--this.depth === 0) this.leave();
+    }
   }
 
   private runWork(node: Node, run: () => void): void {

@@ -23,7 +23,9 @@ export class Frame {
   shared = false;
 
   constructor(bytes: Uint8Array, offset = 0, length = bytes.length - offset, offload = false) {
-    this.bytes = bytes;
+    // A Node Buffer would do but for its slice(), which copies nothing.
+    const plain = bytes.constructor === Uint8Array;
+    this.bytes = plain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.offset = offset;
     this.length = length;
     this.offload = offload;

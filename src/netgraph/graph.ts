@@ -252,7 +252,7 @@ export class Netgraph {
     const { clock } = this.env;
     const after: Clock['after'] = (microseconds, run) =>
       clock.after(microseconds, () => this.executor.runTimer(node, run));
-    return { ...this.env, clock: { now: clock.now, after } };
+    return { ...this.env, clock: { now: () => clock.now(), after } };
   }
 
   private nextId(vnet: Vnet): number {

@@ -3,8 +3,14 @@ import { ENETDOWN } from './errors.js';
 import type { Frame } from './frame.js';
 import type { Node } from './node.js';
 
-/** Handles a frame that arrives through a hook. Returns 0, or the errno with which it was dropped. */
-export type ReceiveFrame = (frame: Frame, hook: Hook) => number;
+/**
+ * What became of a frame in a node: 0 or the errno with which it was dropped; a hook of the node to pass it on
+ * through, as the last thing the node does with it (which spares the stack); undefined: there is no such hook.
+ */
+export type Passed = Hook | number | undefined;
+
+/** Handles a frame that arrives through a hook. */
+export type ReceiveFrame = (frame: Frame, hook: Hook) => Passed;
 
 /** Reasons for frames to leave the direct path, as bits of `Hook.gate` and `Node.gate`. */
 export const Gate = {
@@ -50,22 +56,34 @@ export class Hook {
    * this returns. Returns 0, or the errno with which the frame was dropped.
    */
   send(frame: Frame): number {
-    const peer = this.peer;
-    const { node } = peer;
-    const { executor } = node;
-    this.frames++;
-    this.octets += frame.length;
-    if ((peer.gate | node.gate) !== 0 || executor.exhausted) return executor.deliverSlowly(peer, frame);
-    executor.budget--;
+    const { executor } = this.node;
     executor.depth++;
-    node.readers++;
+    let out: Hook = this;
     let error: number;
-    try {
-      error = peer.receive(frame, peer);
-    } catch (thrown) {
-      error = executor.handlerFailed(node, thrown);
+    for (;;) {
+      const { peer } = out;
+      const { node } = peer;
+      out.frames++;
+      out.octets += frame.length;
+      if ((peer.gate | node.gate) !== 0 || executor.exhausted) {
+        error = executor.deliverSlowly(peer, frame);
+        break;
+      }
+      executor.budget--;
+      node.readers++;
+      let passed: Passed;
+      try {
+        passed = peer.receive(frame, peer);
+      } catch (thrown) {
+        passed = executor.handlerFailed(node, thrown);
+      }
+      node.readers--;
+      if (typeof passed !== 'object') {
+        error = passed ?? ENETDOWN;
+        break;
+      }
+      out = passed;
     }
-    node.readers--;
     if (--executor.depth === 0) executor.leave();
     return error;
   }
@@ -88,3 +106,7 @@ export class Hook {
 function refuse(): number {
   return ENETDOWN;
 }
+
+/** Does what a node said is to become of a frame. Returns 0, or the errno with which it was dropped. */
+export const pass = (frame: Frame, to: Passed): number =>
+  typeof to === 'object' ? to.send(frame) : (to ?? ENETDOWN);

@@ -1,7 +1,7 @@
 import { segment } from '../wire/segment.js';
 import { EINVAL } from './errors.js';
 import { Frame } from './frame.js';
-import type { Hook, ReceiveFrame } from './hook.js';
+import { type Hook, pass, type ReceiveFrame } from './hook.js';
 
 /**
  * Lets a type that wants frames as they are on a wire receive them so: large segments arrive cut to size, checksums
@@ -14,7 +14,8 @@ export function onWire(receive: ReceiveFrame): ReceiveFrame {
 function receiveCut({ bytes, offset, length, shared }: Frame, hook: Hook, receive: ReceiveFrame): number {
   let error = 0;
   const emit = (at: Uint8Array, start: number, size: number): void => {
-    error = receive(new Frame(at, start, size), hook);
+    const piece = new Frame(at, start, size);
+    error = pass(piece, receive(piece, hook));
   };
   if (segment(bytes, offset, length, emit, shared) !== 'malformed') return error;
   hook.node.executor.counters.malformed++;

@@ -5,7 +5,7 @@ export const echo = defineNode({
   type: 'echo',
   cookie: 884298942,
   create: () => ({
-    receive: (frame, hook) => hook.send(frame),
+    receive: (_frame, hook) => hook,
     message: ({ message }) => message.data,
   }),
 });

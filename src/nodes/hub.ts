@@ -14,16 +14,15 @@ export const hub = defineNode({
       receive(frame, from) {
         const { hooks } = node;
         const { shared } = frame;
-        let error = 0;
-        let others = hooks.length - 1;
+        let last: Hook | undefined;
+        frame.shared = true;
         for (let i = hooks.length - 1; i >= 0; i--) {
-          const hook: Hook = hooks[i];
-          if (hook === from) continue;
-          frame.shared = shared || --others > 0;
-          error = hook.send(frame);
+          if (hooks[i] === from) continue;
+          last?.send(frame);
+          last = hooks[i];
         }
         frame.shared = shared;
-        return error;
+        return last ?? 0;
       },
       on: {
         setpersistent() {

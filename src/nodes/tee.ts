@@ -1,4 +1,4 @@
-import { bypass, defineNode, type Frame, type Hook, t } from '../netgraph/index.js';
+import { bypass, defineNode, FLOW_COOKIE, type Frame, type Hook, NgError, t } from '../netgraph/index.js';
 
 const HookStats = t.struct({
   inOctets: t.uint64,
@@ -20,7 +20,8 @@ const newCounts = () => ({
 
 /**
  * A tap in the old sense: passes frames between `left` and `right`, and gives a copy of each direction to
- * `left2right` and `right2left`. On shutdown the two sides are joined directly. ng_tee(4)
+ * `left2right` and `right2left`. Flow control passes between `left` and `right`, too. On shutdown the two sides
+ * are joined directly. ng_tee(4)
  */
 export const tee = defineNode({
   type: 'tee',
@@ -31,30 +32,41 @@ export const tee = defineNode({
     clrstats: { cmd: 2, summary: 'start counting anew' },
     getclrstats: { cmd: 3, reply: Stats, summary: 'both at once' },
   },
-  create({ hooks }) {
+  create({ node, hooks }) {
     let counts = newCounts();
 
-    const pass = (frame: Frame, name: Side, hook: Hook): number => {
+    const passOn = (frame: Frame, name: Side, hook: Hook): Hook => {
       const count = counts[name];
       count.outOctets += frame.length;
       count.outFrames++;
-      return hook.send(frame);
+      return hook;
+    };
+    // A copy that nobody takes does not count, and its fate is not the frame's.
+    const copyTo = (frame: Frame, name: Side, hook: Hook): void => {
+      const { shared } = frame;
+      frame.shared = true;
+      const error = hook.send(frame);
+      frame.shared = shared;
+      if (error !== 0) return;
+      counts[name].outOctets += frame.length;
+      counts[name].outFrames++;
     };
     const receive = (from: Side, to: 'left' | 'right', copy: 'left2right' | 'right2left' | undefined) => {
-      return (frame: Frame): number => {
+      return (frame: Frame) => {
         counts[from].inOctets += frame.length;
         counts[from].inFrames++;
         const snoop = copy === undefined ? undefined : hooks[copy];
         const next = hooks[to];
-        let error = 0;
-        if (snoop !== undefined && copy !== undefined) {
-          const { shared } = frame;
-          frame.shared = shared || next !== undefined;
-          error = pass(frame, copy, snoop);
-          frame.shared = shared;
-        }
-        return next === undefined ? error : pass(frame, to, next);
+        if (snoop === undefined || copy === undefined)
+          return next === undefined ? 0 : passOn(frame, to, next);
+        if (next === undefined) return passOn(frame, copy, snoop);
+        copyTo(frame, copy, snoop);
+        return passOn(frame, to, next);
       };
+    };
+    const otherSide = (hook: Hook | undefined): Hook | undefined => {
+      if (hook?.name === 'left') return hooks.right ?? hooks.left2right;
+      return hook?.name === 'right' ? (hooks.left ?? hooks.right2left) : undefined;
     };
     const get = () => ({
       right: big(counts.right),
@@ -70,8 +82,9 @@ export const tee = defineNode({
       receive: {
         left: receive('left', 'right', 'left2right'),
         right: receive('right', 'left', 'right2left'),
-        left2right: receive('left2right', 'right', undefined),
-        right2left: receive('right2left', 'left', undefined),
+        // As if it came from the other side; the manual page has it the wrong way round.
+        left2right: receive('left2right', 'left', undefined),
+        right2left: receive('right2left', 'right', undefined),
       },
       on: {
         getstats: get,
@@ -81,6 +94,16 @@ export const tee = defineNode({
           clear();
           return stats;
         },
+      },
+      message(delivery) {
+        if (delivery.message.cookie !== FLOW_COOKIE)
+          throw new NgError('EINVAL', 'a tee node does not know that message');
+        const next = otherSide(delivery.hook);
+        if (next !== undefined) node.graph.forward(delivery, next);
+        return undefined;
+      },
+      newHook(hook) {
+        if (hook.name in counts) counts[hook.name as Side] = newCount();
       },
       close() {
         if (hooks.left !== undefined && hooks.right !== undefined) bypass(hooks.left, hooks.right);

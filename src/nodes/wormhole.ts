@@ -1,14 +1,4 @@
-import {
-  bypass,
-  defineNode,
-  ENETDOWN,
-  Hook,
-  type JailInfo,
-  NgError,
-  type Node,
-  splice,
-  t,
-} from '../netgraph/index.js';
+import { bypass, defineNode, Hook, type JailInfo, NgError, type Node, splice, t } from '../netgraph/index.js';
 
 interface Side {
   /** The hook to the other side, made by opening only and named after the jail over there. */
@@ -38,7 +28,7 @@ export const wormhole = defineNode({
     sides.set(node, side);
 
     return {
-      receive: { evthorizon: (frame) => side.warp?.send(frame) ?? ENETDOWN },
+      receive: { evthorizon: () => side.warp },
 
       on: {
         open(name, { message }) {
@@ -90,7 +80,7 @@ function makeWarp(near: Node, far: Node): void {
   const [here, there] = [near, far].map((node) => {
     const side = sides.get(node)!;
     const warp = new Hook(node, `jid=${side.jail}`);
-    warp.receive = (frame) => node.namedHooks.evthorizon?.send(frame) ?? ENETDOWN;
+    warp.receive = () => node.namedHooks.evthorizon;
     side.warp = warp;
     return warp;
   });

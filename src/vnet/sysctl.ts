@@ -129,8 +129,8 @@ export class Sysctls {
     { min, max, readOnly }: NumberOptions & { min: number; max: number },
   ): void {
     const write = (vnet: Vnet, value: SysctlValue) => {
-      const next = Number(value);
-      if (value === '' || !Number.isInteger(next) || next < min || next > max)
+      const next = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+      if (typeof next !== 'number' || !Number.isInteger(next) || next < min || next > max)
         throw new SysctlError('EINVAL', `${name}: not a whole number from ${min} to ${max}: ${value}`);
       variable.set(vnet, next);
     };

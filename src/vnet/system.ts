@@ -57,12 +57,17 @@ export class VnetSystem implements Iterable<Vnet> {
 
   /**
    * VNET_SYSINIT: `run` is called for every vnet there is now, and for each new one at its place in the order
-   * (subsystem, order). `ident` ties it to the VNET_SYSUNINIT of the same name.
+   * (subsystem, order). If it throws for one there is now, it is not registered. `ident` ties it to the VNET_SYSUNINIT of the same name.
    */
   sysinit(ident: string, subsystem: number, order: number, run: (vnet: Vnet) => void): Registration {
     const entry = { ident, subsystem, order, run };
     this.inits.add(entry);
-    for (const vnet of this.vnets) run(vnet);
+    try {
+      for (const vnet of this.vnets) run(vnet);
+    } catch (error) {
+      this.inits.remove(entry);
+      throw error;
+    }
     return { unregister: () => void this.inits.remove(entry) };
   }
 
