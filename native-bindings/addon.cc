@@ -23,16 +23,18 @@ Napi::Error to_js(Napi::Env env, const SysError& error) {
   return js;
 }
 
-std::string string_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
-  if (!info[index].IsString()) {
-    throw Napi::TypeError::New(info.Env(), std::string(name) + " must be a string");
-  }
-  std::string value = info[index].As<Napi::String>();
+std::string string_of(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a string");
+  std::string text = value.As<Napi::String>();
   // A NUL would cut the string short for the kernel and let another object be named than was checked.
-  if (value.find('\0') != std::string::npos) {
-    throw Napi::TypeError::New(info.Env(), std::string(name) + " must not contain a NUL");
+  if (text.find('\0') != std::string::npos) {
+    throw Napi::TypeError::New(value.Env(), std::string(name) + " must not contain a NUL");
   }
-  return value;
+  return text;
+}
+
+std::string string_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  return string_of(info[index], name);
 }
 
 int int_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {

@@ -56,7 +56,8 @@ class InNetns {
 /** Opens a namespace given from JS as a descriptor (duplicated) or a path. */
 Fd open_namespace(const Napi::Value& spec);
 
-/** Reads a string argument; throws a TypeError that names the argument. */
+/** Read strings and numbers; throw a TypeError that names the argument. */
+std::string string_of(const Napi::Value& value, const char* name);
 std::string string_arg(const Napi::CallbackInfo& info, size_t index, const char* name);
 int int_arg(const Napi::CallbackInfo& info, size_t index, const char* name);
 

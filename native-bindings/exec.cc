@@ -15,9 +15,7 @@
 
 static std::string string_option(const Napi::Object& options, const char* name) {
   const Napi::Value value = options.Get(name);
-  if (value.IsUndefined()) return "";
-  if (!value.IsString()) throw Napi::TypeError::New(options.Env(), std::string(name) + " must be a string");
-  return value.As<Napi::String>();
+  return value.IsUndefined() ? "" : string_of(value, name);
 }
 
 static std::vector<std::string> strings_option(const Napi::Object& options, const char* name) {
@@ -26,7 +24,7 @@ static std::vector<std::string> strings_option(const Napi::Object& options, cons
   }
   const Napi::Array array = options.Get(name).As<Napi::Array>();
   std::vector<std::string> strings;
-  for (uint32_t i = 0; i < array.Length(); i++) strings.push_back(array.Get(i).ToString());
+  for (uint32_t i = 0; i < array.Length(); i++) strings.push_back(string_of(array.Get(i), name));
   return strings;
 }
 
@@ -86,6 +84,7 @@ static void restore_process() {
   for (int fd : {0, 1, 2}) {
     const int flags = fcntl(fd, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    fcntl(fd, F_SETFD, 0);  // node's start sets FD_CLOEXEC on whatever it inherited
   }
 }
 

@@ -41,7 +41,7 @@ Fd open_namespace(const Napi::Value& spec) {
     return copy;
   }
   if (!spec.IsString()) throw Napi::TypeError::New(spec.Env(), "a namespace is a descriptor or a path");
-  const std::string path = spec.As<Napi::String>();
+  const std::string path = string_of(spec, "path of a namespace");
   Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) fail("open", path);
   return fd;

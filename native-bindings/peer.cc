@@ -65,7 +65,7 @@ static Fd open_namespace_of(int pidfd, pid_t pid, unsigned request, const char* 
   if (fd.get() >= 0) return fd;
   if (errno != ENOTTY && errno != EINVAL) fail("PIDFD_GET_NAMESPACE", path);
   fd = Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) fail("open", path);
+  if (fd.get() < 0) fail("open", path, errno == ENOENT ? ESRCH : errno);  // a zombie has no namespaces
   // The file belonged to our process only if that is still alive: its PID is taken as long as it lives.
   if (syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0) < 0) fail("pidfd_send_signal", path);
   return fd;

@@ -36,6 +36,7 @@ struct Slot {
   int fd = -1;
   uint32_t generation = 0;
   bool tap = false;
+  bool overrun = false;
 };
 
 class Poller : public Napi::ObjectWrap<Poller> {
@@ -85,7 +86,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     });
     uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
     napi_add_async_cleanup_hook(
-        env, [](napi_async_cleanup_hook_handle, void* self) { static_cast<Poller*>(self)->Shut(); }, this,
+        env, [](napi_async_cleanup_hook_handle, void* self) { static_cast<Poller*>(self)->Abandon(); }, this,
         &cleanup_);
     Ref();  // until closed: the loop calls into this object
   }
@@ -123,6 +124,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     }
     slot.fd = fd;
     slot.tap = tap;
+    slot.overrun = false;
     if (tap && taps_++ == 0) uv_ref(reinterpret_cast<uv_handle_t*>(poll_));
     return Napi::Number::New(info.Env(), index);
   }
@@ -138,7 +140,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
   }
 
   void Forget(Slot& slot) {
-    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot.fd, nullptr);
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot.fd, nullptr);  // fails for what Abandon closed
     if (!slot.tap) close(slot.fd);
     if (slot.tap && --taps_ == 0 && poll_) uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
     slot.fd = -1;
@@ -243,7 +245,8 @@ class Poller : public Napi::ObjectWrap<Poller> {
   /** A netlink monitor or a pidfd: told at once, as it is rare. */
   void ReadOther(uint32_t index) {
     alignas(nlmsghdr) static thread_local uint8_t buffer[64 << 10];
-    for (int i = 0; i < kEvents && poll_ != nullptr && slots_[index].fd >= 0; i++) {
+    for (int i = 0; poll_ != nullptr && slots_[index].fd >= 0; i++) {
+      if (i >= kEvents && !slots_[index].overrun) return;
       alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
       iovec vector{buffer, sizeof buffer};
       msghdr message{};
@@ -253,8 +256,11 @@ class Poller : public Napi::ObjectWrap<Poller> {
       message.msg_controllen = sizeof control;
       const ssize_t got = recvmsg(slots_[index].fd, &message, 0);
       const int error = got < 0 ? errno : 0;
-      if (error == EAGAIN) return;
       if (error == EINTR) continue;
+      // Told after what had still found room, so that the state read then is newer than all of it.
+      if (error == ENOBUFS) slots_[index].overrun = true;
+      if (error == EAGAIN && !std::exchange(slots_[index].overrun, false)) return;
+      if (error == ENOBUFS) continue;
       int nsid = -1;
       for (cmsghdr* c = CMSG_FIRSTHDR(&message); error == 0 && c; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level == SOL_NETLINK && c->cmsg_type == NETLINK_LISTEN_ALL_NSID) {
@@ -267,13 +273,14 @@ class Poller : public Napi::ObjectWrap<Poller> {
         Napi::Uint8Array array = Napi::Uint8Array::New(Env(), got);
         memcpy(array.Data(), buffer, got);
         bytes = array;
-      } else if (error != ENOBUFS) {
+      } else if (error != EAGAIN) {
         // A pidfd (ENOTSOCK) whose process ended, or a socket that broke: said once.
         Forget(slots_[index]);
         released_.push_back(index);
       }
       Call(on_event_, {Napi::Number::New(Env(), index), bytes, Napi::Number::New(Env(), nsid),
-                       Napi::Boolean::New(Env(), error == ENOBUFS)});
+                       Napi::Boolean::New(Env(), error == EAGAIN)});
+      if (error == EAGAIN) return;
     }
   }
 
@@ -288,6 +295,14 @@ class Poller : public Napi::ObjectWrap<Poller> {
   Napi::Value Close(const Napi::CallbackInfo& info) {
     Shut();
     return info.Env().Undefined();
+  }
+
+  /** The thread ends, and with it who would have closed the TAPs. */
+  void Abandon() {
+    for (Slot& slot : slots_) {
+      if (slot.fd >= 0 && slot.tap) close(slot.fd);
+    }
+    Shut();
   }
 
   void Shut() {

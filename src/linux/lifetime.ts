@@ -32,13 +32,11 @@ export class Lifetimes {
   /** @returns what ends the watch */
   watch(namespace: Namespace, events: LifetimeEvents): () => void {
     let unlinked = false;
+    let stopped = false;
     let timer: NodeJS.Timeout | undefined;
     let release = (): void => {};
-    const stop = (): void => {
-      clearTimeout(timer);
-      release();
-    };
     const check = (): void => {
+      if (stopped) return;
       if (!unlinked) {
         if (namespace.linked) return;
         unlinked = true;
@@ -52,7 +50,13 @@ export class Lifetimes {
       namespace.pid === undefined
         ? this.watchPath(namespace.path, check)
         : this.watchProcess(namespace.pid, check);
-    return stop;
+    // It may have gone before there was a watch.
+    if (!namespace.linked) timer = setTimeout(check, 0);
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      release();
+    };
   }
 
   close(): void {
@@ -65,8 +69,7 @@ export class Lifetimes {
       return this.reactor.watch(native.pidfdOpen(pid), check);
     } catch (error) {
       if (codeOf(error) !== 'ESRCH') throw error;
-      const soon = setImmediate(check);
-      return () => clearImmediate(soon);
+      return () => {};
     }
   }
 

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { NgError } from '../netgraph/errors.js';
 import { attempt, type Netns, native } from './native.js';
 import { messages } from './nlmsg.js';
 import type { Reactor } from './reactor.js';
@@ -42,7 +43,7 @@ export interface NamespaceEvents {
  * keep them alive, and IDs given in the host's namespace would show up in `ip netns`.
  */
 export class Monitor {
-  private readonly lookout: number;
+  private lookout: number;
   private readonly ids: Rtnetlink;
   private readonly listeners = new Map<number, Set<NamespaceEvents>>();
   private readonly stop: () => void;
@@ -60,6 +61,7 @@ export class Monitor {
 
   /** Watches a namespace. @returns what ends the watch */
   watch(netns: Netns, events: NamespaceEvents): () => void {
+    if (this.lookout < 0) throw new NgError('ESHUTDOWN', 'the namespace monitor is closed');
     const fd = typeof netns === 'number' ? netns : attempt('namespace', () => openSync(netns, 'r'));
     let nsid: number;
     try {
@@ -76,9 +78,11 @@ export class Monitor {
   }
 
   close(): void {
+    if (this.lookout < 0) return;
     this.stop();
     this.listeners.clear();
     closeSync(this.lookout);
+    this.lookout = -1;
   }
 
   private tellOverrun(): void {

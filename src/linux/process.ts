@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net';
 import { NgError } from '../netgraph/errors.js';
 import { attempt, native, type Peer } from './native.js';
-import type { Namespace } from './netns.js';
 
 /** A connected socket, or its descriptor. */
 export type Connection = Socket | number;
@@ -29,32 +28,8 @@ export const namespaceOfPeer = (connection: Connection): Peer & { netInode: numb
 /** An exclusive lock that goes with the process, or when the descriptor is closed; null when another has it. */
 export const lockFile = (path: string): number | null => attempt(`lock ${path}`, () => native.lockFile(path));
 
-export interface ExecOptions {
-  argv: string[];
-  cwd?: string;
-  /** Default: this program's. */
-  env?: NodeJS.ProcessEnv;
-  /** Show /sys of the namespace, and /etc/netns/NAME/* in place of /etc/*, as `ip netns exec` does. Default: true. */
-  mounts?: boolean;
-}
-
 /**
- * Becomes another program in a namespace; without one, right here. Returns only by throwing, and then the process is
- * half-way there: all it should do is say so and exit.
+ * Becomes another program, in namespaces given by path. Returns only by throwing, and then the process is half-way
+ * there: all it should do is say so and exit.
  */
-export function execIn(namespace: Namespace | undefined, options: ExecOptions): never {
-  const env = Object.entries(options.env ?? process.env).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${value}`],
-  );
-  return attempt(options.argv[0] ?? 'exec', () =>
-    native.execIn({
-      // Its own descriptor, so that it is this namespace and not one that took its name; closed by exec.
-      netns: namespace && `/proc/self/fd/${namespace.open()}`,
-      uts: namespace?.utsPath,
-      mounts: namespace !== undefined && (options.mounts ?? true) ? namespace.name : undefined,
-      cwd: options.cwd,
-      env,
-      argv: options.argv,
-    }),
-  );
-}
+export const execIn: typeof native.execIn = native.execIn;

@@ -170,6 +170,7 @@ export class Rtnetlink {
 
   /** Several interfaces in one system call; those that do not exist are undefined. */
   linksOf(which: (string | number)[]): (Link | undefined)[] {
+    if (which.length === 0) return [];
     const requests = which.map((one) => {
       const request = new Request(RTM_GETLINK, NLM_F_ACK, infomsg(typeof one === 'number' ? one : 0));
       if (typeof one === 'string') request.string(IFLA_IFNAME, one);

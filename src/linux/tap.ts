@@ -68,6 +68,7 @@ export class TapHost implements DeviceProvider {
   private readonly places = new Map<number, Place>();
   private readonly host = hostId();
   private readonly alias: string;
+  private closed = false;
 
   constructor(private readonly options: TapHostOptions) {
     this.report = options.report?.bind(options) ?? throwLater;
@@ -81,6 +82,7 @@ export class TapHost implements DeviceProvider {
 
   /** @throws NgError EEXIST the name is taken, ENAMETOOLONG over 15 bytes, EPERM not root */
   createEthernet(vnet: Vnet, name: string, events: EthernetEvents): TapDevice {
+    if (this.closed) throw new NgError('ESHUTDOWN', `interface ${name}: the TapHost is closed`);
     const spec = this.options.netnsOf(vnet);
     const identity = this.options.identityOf?.(vnet) ?? String(vnet.id);
     return attempt(`interface ${name}`, () => {
@@ -117,6 +119,7 @@ export class TapHost implements DeviceProvider {
 
   /** Destroys all interfaces. */
   async close(): Promise<void> {
+    this.closed = true;
     for (const { devices } of [...this.places.values()])
       for (const device of [...devices.values()]) device.destroy();
     this.monitor.close();
@@ -147,21 +150,25 @@ export class TapHost implements DeviceProvider {
     const rtnetlink = new Rtnetlink(netns);
     const mac = stableAddress(this.host, identity, name, this.taken);
     native.tapSetAddress(fd, addressBytes(mac));
+    // Watched before it is looked at, so that no change falls between.
     const place = this.place(netns, spec);
-    const link = rtnetlink.link(name);
-    // Not the same call as the address: the alias is a courtesy, and kernels may be built without.
-    if (link === undefined) throw new NgError('ENXIO', `${name} was deleted while it was made`);
     try {
-      rtnetlink.setLink(link.index, { alias: this.alias });
-    } catch {
-      // Best effort.
+      const link = rtnetlink.link(name);
+      if (link === undefined) throw new NgError('ENXIO', `${name} was deleted while it was made`);
+      try {
+        rtnetlink.setLink(link.index, { alias: this.alias });
+      } catch {
+        // A courtesy, which not every kernel has room for.
+      }
+      const device = new TapDevice(this, vnet, fd, name, mac, events);
+      device.queue.slot = this.reactor.poller.add(fd);
+      this.batches.ports[device.queue.slot] = device;
+      this.taken.add(mac);
+      this.settle(device, place.inode, link);
+      return device;
+    } finally {
+      this.abandon(place);
     }
-    const device = new TapDevice(this, vnet, fd, name, mac, events);
-    device.queue.slot = this.reactor.poller.add(fd);
-    this.batches.ports[device.queue.slot] = device;
-    this.taken.add(mac);
-    this.settle(device, place.inode, link);
-    return device;
   }
 
   private place(netns: number, spec?: Namespace | string | number): Place {
@@ -210,6 +217,10 @@ export class TapHost implements DeviceProvider {
     const place = this.places.get(device.inode);
     if (place === undefined || place.devices.get(device.index) !== device) return;
     place.devices.delete(device.index);
+    this.abandon(place);
+  }
+
+  private abandon(place: Place): void {
     if (place.devices.size > 0) return;
     this.places.delete(place.inode);
     place.stop();
@@ -232,8 +243,9 @@ export class TapHost implements DeviceProvider {
     try {
       const link = new Rtnetlink(place.netns).link(place.name);
       if (link === undefined) return; // deleted just now: another event says so
-      this.leave(device);
-      this.settle(device, this.place(place.netns).inode, link);
+      const { inode } = this.place(place.netns);
+      if (inode !== device.inode || link.index !== device.index) this.leave(device);
+      this.settle(device, inode, link);
     } finally {
       closeSync(place.netns);
     }
