@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { ifconfig, USAGE } from './ifconfig/main.js';
+import { runSystemTool } from './jail-tool.js';
+
+await runSystemTool('ifconfig', USAGE, (argv) => ifconfig(argv));

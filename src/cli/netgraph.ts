@@ -1,0 +1,108 @@
+#!/usr/bin/env node
+import { NetgraphClient } from '../client/index.js';
+import { type DaemonStatus, instancePaths } from '../protocol/index.js';
+import { EX, Failure, getopt, runTool, UsageError } from './command.js';
+
+const usage = `usage: netgraph daemon                           own the world, until stopped
+       netgraph status [--json]                  what the daemon has
+       netgraph stop                             take everything down and end the daemon
+       netgraph shell [-c command | file]        a shell with FreeBSD's commands: jail, jexec, jls, ifconfig ...
+`;
+
+/** One subcommand: its words in, its exit code out. */
+type Command = (words: string[]) => Promise<number>;
+
+const commands: Record<string, Command> = {
+  async daemon(words) {
+    expectNone(words);
+    // Loaded here only: the tools must start fast, and need no addon.
+    const { runDaemon } = await import('../daemon/main.js');
+    return runDaemon();
+  },
+
+  async status(words) {
+    const json = words[0] === '--json';
+    expectNone(json ? words.slice(1) : words);
+    const status = await ask((client) => client.call('status', {}));
+    if (json) console.log(JSON.stringify({ running: status !== undefined, ...status }, null, 2));
+    else console.log(status === undefined ? `not running (${instancePaths().socket})` : describe(status));
+    return status === undefined ? 1 : EX.OK;
+  },
+
+  async stop(words) {
+    expectNone(words);
+    const pid = await ask(async (client) => {
+      await client.call('stop', {});
+      return client.daemon.pid;
+    });
+    if (pid !== undefined) await ended(pid);
+    return EX.OK;
+  },
+
+  async shell(words) {
+    const { shell } = await import('./shell.js');
+    return shell(words);
+  },
+};
+
+/** Asks the running daemon; undefined when there is none. */
+async function ask<T>(question: (client: NetgraphClient) => Promise<T>): Promise<T | undefined> {
+  let client: NetgraphClient;
+  try {
+    client = await NetgraphClient.connect({ startDaemon: false });
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENODAEMON') return undefined;
+    throw error;
+  }
+  try {
+    return await question(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Waits until a process is gone, so that its interfaces and files surely are. */
+async function ended(pid: number): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Failure(EX.OSERR, `the daemon (process ${pid}) was told to stop but is still there`);
+}
+
+function describe(status: DaemonStatus): string {
+  const lines = [
+    `netgraph ${status.version}, process ${status.pid}, up ${status.uptime} s`,
+    `${status.jails} jails, ${status.nodes} nodes, ${status.interfaces.length} interfaces`,
+    `memory ${(status.memory.rss / 2 ** 20).toFixed(0)} MiB, socket ${status.socket}`,
+  ];
+  for (const { name, jid, up, counters } of status.interfaces) {
+    const counts = Object.entries(counters)
+      .filter(([, count]) => count > 0)
+      .map(([what, count]) => `${what} ${count}`);
+    lines.push(
+      `  ${name} in jail ${jid}, ${up ? 'up' : 'down'}${counts.map((count) => `, ${count}`).join('')}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function expectNone(words: string[]): void {
+  const { operands } = getopt(words, '');
+  if (operands.length > 0) throw new UsageError(`too many words: ${operands.join(' ')}`);
+}
+
+await runTool('netgraph', usage, async ([name, ...words]) => {
+  if (name === undefined) throw new UsageError('');
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(usage);
+    return EX.OK;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) throw new UsageError(`unknown command "${name}"`);
+  return command(words);
+});
