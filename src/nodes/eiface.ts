@@ -39,6 +39,8 @@ export const eiface = defineNode({
         node.graph.removeNodeSoon(node);
       },
     });
+    // Link state follows the hook, and there is none yet.
+    device.setCarrier(false);
     try {
       node.graph.nameNode(node, device.name);
     } catch (error) {

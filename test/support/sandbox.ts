@@ -132,15 +132,15 @@ export class SandboxShell {
     this.child.kill('SIGKILL');
   }
 
+  /** Signals the process that was started last: the one in the foreground, for the daemon is older. */
   private interrupt(): void {
-    const pids = (pid: number): number[] =>
-      spawnSync('pgrep', ['-P', String(pid)])
-        .stdout.toString()
+    const below = (pid: number): number[] => {
+      const list = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout;
+      return list
         .split('\n')
         .filter(Boolean)
-        .map(Number)
-        .flatMap((child) => [...pids(child), child]);
-    const [innermost] = pids(this.child.pid!);
-    process.kill(innermost, 'SIGINT');
+        .flatMap((child) => [Number(child), ...below(Number(child))]);
+    };
+    process.kill(Math.max(...below(this.child.pid!)), 'SIGINT');
   }
 }
