@@ -15,6 +15,8 @@ export function tapName(fd: number): string;
 /** A new descriptor of the namespace that the interface is in now. @throws EBADFD it was deleted */
 export function tapNetns(fd: number): number;
 export function tapSetCarrier(fd: number, on: boolean): void;
+/** Lets the network stack hand over large segments and partial checksums, or not. @returns the TUN_F_ flags */
+export function tapSetOffloads(fd: number, on: boolean): number;
 export function tapAddress(fd: number): Uint8Array;
 export function tapSetAddress(fd: number, address: Uint8Array): void;
 /** Closes on the pool: for a TAP that takes some 20 ms unless its link was deleted before. */

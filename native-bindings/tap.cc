@@ -29,8 +29,12 @@ static Fd open_tun(int netns) {
   return fd;
 }
 
-/** Asks for the most offloads that this kernel has; returns what it granted. */
-static int set_offloads(int fd) {
+/** Asks for the most offloads that this kernel has, or for none; returns what it granted. */
+static int set_offloads(int fd, bool wanted) {
+  if (!wanted) {
+    if (ioctl(fd, TUNSETOFFLOAD, 0) < 0) fail("TUNSETOFFLOAD", "TAP descriptor " + std::to_string(fd));
+    return 0;
+  }
   const int csum_tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
   for (int flags : {csum_tso | TUN_F_USO4 | TUN_F_USO6, csum_tso, TUN_F_CSUM}) {
     if (ioctl(fd, TUNSETOFFLOAD, flags) == 0) return flags;
@@ -62,7 +66,7 @@ static Napi::Value tap_open(const Napi::CallbackInfo& info) {
   }
   int size = kVnetHeader;
   if (ioctl(fd.get(), TUNSETVNETHDRSZ, &size) < 0) fail("TUNSETVNETHDRSZ", name);
-  const int offloads = info[2].ToBoolean() ? set_offloads(fd.get()) : 0;
+  const int offloads = set_offloads(fd.get(), info[2].ToBoolean());
 
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("fd", fd.release());
@@ -88,6 +92,10 @@ static Napi::Value tap_set_carrier(const Napi::CallbackInfo& info) {
   int on = info[1].ToBoolean() ? 1 : 0;
   if (ioctl(fd, TUNSETCARRIER, &on) < 0) fail("TUNSETCARRIER", "TAP descriptor " + std::to_string(fd));
   return info.Env().Undefined();
+}
+
+static Napi::Value tap_set_offloads(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), set_offloads(int_arg(info, 0, "fd"), info[1].ToBoolean()));
 }
 
 static Napi::Value tap_address(const Napi::CallbackInfo& info) {
@@ -127,6 +135,7 @@ void init_tap(Napi::Object exports) {
   define<tap_name>(exports, "tapName");
   define<tap_netns>(exports, "tapNetns");
   define<tap_set_carrier>(exports, "tapSetCarrier");
+  define<tap_set_offloads>(exports, "tapSetOffloads");
   define<tap_address>(exports, "tapAddress");
   define<tap_set_address>(exports, "tapSetAddress");
   define<close_fds>(exports, "closeFds");

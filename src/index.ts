@@ -1,10 +1,12 @@
 /** For programs that embed a world: jails, graph and interfaces in one's own process, without the daemon. */
+
+export { NetgraphSocket, type Received, type ReceivedFrame } from './client/index.js';
 export { Jail, Jails } from './jail/index.js';
 export {
   type Behaviour,
   type Creation,
-  defineNode,
   type Delivery,
+  defineNode,
   Frame,
   Hook,
   Message,
@@ -13,5 +15,4 @@ export {
   type NodeType,
   t,
 } from './netgraph/index.js';
-export { NetgraphSocket, type Received, type ReceivedFrame } from './client/index.js';
 export { LocalSocket, World, type WorldOptions } from './world/index.js';

@@ -1,4 +1,5 @@
 /** The data path: frames read in batches, frames written in batches. Nothing here allocates per frame. */
+import type { DeviceCounters } from '../netgraph/device.js';
 import { EINVAL, ENETDOWN, ENOBUFS } from '../netgraph/errors.js';
 import { Frame, VNET_HEADER } from '../netgraph/frame.js';
 import type { Poller } from './native.js';
@@ -8,22 +9,19 @@ const BATCH = 128;
 const ETHERNET_HEADER = 14;
 /** A 64 KiB segment with link headers: what the addon has room for on the way in. */
 const LARGEST = 66048 - VNET_HEADER;
+const POISON = 0xdb;
 const ZERO_HEADER = new Uint8Array(VNET_HEADER);
 
-/** What went through an interface, and what did not. Octets are without offload headers. */
-export class Counters {
-  /** From the vnet's network stack into the graph. */
-  rxFrames = 0;
-  rxOctets = 0;
-  /** From the graph into the vnet's network stack. */
-  txFrames = 0;
-  txOctets = 0;
-  /** Not written: interface down; kernel out of memory; interface deleted; not a valid frame. */
-  dropDown = 0;
-  dropNoBuffer = 0;
-  dropGone = 0;
-  dropInvalid = 0;
-}
+export const newCounters = (): DeviceCounters => ({
+  rxFrames: 0,
+  rxOctets: 0,
+  txFrames: 0,
+  txOctets: 0,
+  dropDown: 0,
+  dropNoBuffer: 0,
+  dropGone: 0,
+  dropInvalid: 0,
+});
 
 /** A frame of the slab. The write is put off to the end of the batch, so the bytes must stay as they are till then. */
 class SlabFrame extends Frame {
@@ -36,7 +34,7 @@ class SlabFrame extends Frame {
 
 /** The part of an interface that the data path needs. */
 export interface Port {
-  readonly counters: Counters;
+  readonly counters: DeviceCounters;
   readonly queue: Queue;
   receive(frame: Frame): void;
   /** Its interface was found deleted. */
@@ -70,6 +68,8 @@ export class Batches {
   constructor(
     private readonly poller: Poller,
     private readonly report: (error: unknown) => void,
+    /** Poisons frames after their batch. */
+    private readonly debug: boolean,
   ) {
     this.slab = new Uint8Array(poller.slab);
     this.entries = poller.frames;
@@ -90,6 +90,22 @@ export class Batches {
     }
     this.reading = false;
     this.flush();
+    if (this.debug) for (i = 0; i < count; i++) if (this.entries[3 * i + 2]! > 0) this.poison(i);
+  }
+
+  /** Makes sure that whoever still uses a frame of the last batch, or its bytes, is found out. */
+  private poison(i: number): void {
+    const [, offset, length] = this.entries.subarray(3 * i);
+    this.slab.fill(POISON, offset! - VNET_HEADER, offset! + length!);
+    const used = (): never => {
+      throw new Error('a frame was used after its batch: whoever keeps one must retain() it');
+    };
+    Object.defineProperties(this.frames[i]!, {
+      bytes: { get: used },
+      offset: { get: used },
+      length: { get: used },
+    });
+    this.frames[i] = new SlabFrame(this.slab);
   }
 
   private deliver(i: number): void {

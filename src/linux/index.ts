@@ -1,5 +1,4 @@
 /** Linux: network namespaces, TAP interfaces, rtnetlink, and what of them the addon does. */
-export { Counters } from './batch.js';
 export { type LifetimeEvents, Lifetimes } from './lifetime.js';
 export { Monitor, type NamespaceEvents } from './monitor.js';
 export type { Netns, Peer } from './native.js';

@@ -4,7 +4,7 @@ import type { DeviceProvider, EthernetDevice, EthernetEvents, InterfaceAddress }
 import { NgError } from '../netgraph/errors.js';
 import type { Frame } from '../netgraph/frame.js';
 import type { Vnet } from '../vnet/index.js';
-import { Batches, Counters, type Port, Queue } from './batch.js';
+import { Batches, newCounters, type Port, Queue } from './batch.js';
 import { Lifetimes } from './lifetime.js';
 import { addressBytes, hostId, stableAddress } from './mac.js';
 import { Monitor } from './monitor.js';
@@ -26,6 +26,8 @@ export interface TapHostOptions {
   instance?: string;
   /** Whether the network stacks may hand over large segments and partial checksums. Default: true. */
   offloads?: boolean;
+  /** Poisons frames after each batch, so that whoever keeps one without `retain()` is found out. Slow. */
+  debug?: boolean;
   /** Hears of errors that nobody waits for. Default: throws them as uncaught. */
   report?(error: unknown): void;
 }
@@ -73,7 +75,7 @@ export class TapHost implements DeviceProvider {
   constructor(private readonly options: TapHostOptions) {
     this.report = options.report?.bind(options) ?? throwLater;
     this.reactor = new Reactor((count) => this.batches.received(count));
-    this.batches = new Batches(this.reactor.poller, this.report);
+    this.batches = new Batches(this.reactor.poller, this.report, options.debug ?? false);
     this.removals = new Removals(this.report);
     this.monitor = new Monitor(this.reactor);
     this.lifetimes = new Lifetimes(this.reactor);
@@ -160,7 +162,7 @@ export class TapHost implements DeviceProvider {
       } catch {
         // A courtesy, which not every kernel has room for.
       }
-      const device = new TapDevice(this, vnet, fd, name, mac, events);
+      const device = new TapDevice(this, vnet, fd, name, mac, this.options.offloads ?? true, events);
       device.queue.slot = this.reactor.poller.add(fd);
       this.batches.ports[device.queue.slot] = device;
       this.taken.add(mac);
@@ -254,7 +256,7 @@ export class TapHost implements DeviceProvider {
 
 /** A TAP. */
 export class TapDevice implements EthernetDevice, Port {
-  readonly counters = new Counters();
+  readonly counters = newCounters();
   /** @internal */
   readonly queue = new Queue();
   /** @internal Where it is: inode of the namespace, index of the interface. */
@@ -273,6 +275,7 @@ export class TapDevice implements EthernetDevice, Port {
     readonly fd: number,
     name: string,
     mac: number,
+    public offloads: boolean,
     private readonly events: EthernetEvents,
   ) {
     this.lastName = name;
@@ -304,6 +307,10 @@ export class TapDevice implements EthernetDevice, Port {
 
   setCarrier(on: boolean): void {
     this.control(() => native.tapSetCarrier(this.fd, on));
+  }
+
+  setOffloads(on: boolean): void {
+    this.offloads = this.control(() => native.tapSetOffloads(this.fd, on)) !== 0;
   }
 
   addresses(): InterfaceAddress[] {

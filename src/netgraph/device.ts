@@ -8,6 +8,21 @@ export interface InterfaceAddress {
   address: Uint8Array;
 }
 
+/** What went through an interface, and what did not. Octets are without offload headers. */
+export interface DeviceCounters {
+  /** From the vnet's network stack into the graph. */
+  rxFrames: number;
+  rxOctets: number;
+  /** From the graph into the vnet's network stack. */
+  txFrames: number;
+  txOctets: number;
+  /** Not written: interface down; kernel out of memory; interface deleted; not a valid frame. */
+  dropDown: number;
+  dropNoBuffer: number;
+  dropGone: number;
+  dropInvalid: number;
+}
+
 /** One Ethernet interface in the vnet of a node, as `eiface` needs it. */
 export interface EthernetDevice {
   /** The interface's present name, which follows renames. */
@@ -21,7 +36,15 @@ export interface EthernetDevice {
   /** Link state as the interface's owner sees it: IFF_LOWER_UP. */
   setCarrier(on: boolean): void;
   addresses(): InterfaceAddress[];
-  /** Hands a frame to the vnet's network stack. Returns 0, or an errno when it was dropped. */
+  /** Whether the network stack gives and gets large segments and partial checksums. */
+  readonly offloads: boolean;
+  setOffloads(on: boolean): void;
+  /** What went through, and what did not, by reason. */
+  readonly counters: DeviceCounters;
+  /**
+   * Hands a frame to the vnet's network stack. Returns 0, or why it was dropped: ENETDOWN (the interface is down),
+   * EINVAL (shorter than an Ethernet header, or too long), ENOBUFS.
+   */
   transmit(frame: Frame): number;
   /** Takes the interface out of its vnet. */
   destroy(): void;

@@ -8,7 +8,13 @@ export {
   type MessageSpecs,
   type NodeType,
 } from './define.js';
-export type { DeviceProvider, EthernetDevice, EthernetEvents, InterfaceAddress } from './device.js';
+export type {
+  DeviceCounters,
+  DeviceProvider,
+  EthernetDevice,
+  EthernetEvents,
+  InterfaceAddress,
+} from './device.js';
 export { bypass, splice } from './edge.js';
 export type { Clock, Environment, JailDirectory, JailInfo } from './environment.js';
 export * from './errors.js';
@@ -22,4 +28,5 @@ export { limits } from './limits.js';
 export * from './message.js';
 export type { Node } from './node.js';
 export { decodeId, idPath, type Path, parsePath } from './path.js';
-export { t } from './types/index.js';
+export { type Infer, t } from './types/index.js';
+export { onWire } from './wire.js';

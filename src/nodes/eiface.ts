@@ -1,13 +1,15 @@
 import {
+  type DeviceCounters,
   type DeviceProvider,
   defineNode,
-  EINVAL,
-  ENETDOWN,
   type EthernetDevice,
   type EthernetEvents,
   FLOW_COOKIE,
   FlowMessages,
+  type Infer,
   NgError,
+  onWire,
+  type ReceiveFrame,
   t,
 } from '../netgraph/index.js';
 import { type Vnet, vnetDefine } from '../vnet/index.js';
@@ -15,8 +17,18 @@ import { packSockaddrs, sockaddrDl, sockaddrIn, sockaddrIn6 } from '../wire/sock
 
 const units = vnetDefine('eiface units', () => new Set<number>());
 const MAX_UNIT = 0xffff;
-const ETHER_HEADER = 14;
 const IFNAMSIZ = 16;
+
+const Stats = t.struct({
+  rxFrames: t.uint64,
+  rxOctets: t.uint64,
+  txFrames: t.uint64,
+  txOctets: t.uint64,
+  dropDown: t.uint64,
+  dropNoBuffer: t.uint64,
+  dropGone: t.uint64,
+  dropInvalid: t.uint64,
+});
 
 /**
  * An Ethernet interface of its vnet: frames that the network stack sends leave by `ether`, frames that arrive
@@ -30,6 +42,10 @@ export const eiface = defineNode({
     getifname: { cmd: 1, reply: t.string, summary: 'present name of the interface' },
     getifaddrs: { cmd: 2, binaryOnly: true, summary: 'its addresses, as packed sockaddrs' },
     set: { cmd: 3, args: t.enaddr, summary: 'set its Ethernet address' },
+    // Not in FreeBSD.
+    getoffload: { cmd: 100, reply: t.uint8, summary: 'whether large segments and partial checksums pass' },
+    setoffload: { cmd: 101, args: t.uint8, summary: 'let them pass (1), or only frames as on a wire (0)' },
+    getstats: { cmd: 102, reply: Stats, summary: 'frames, octets, and drops by reason' },
   },
   create({ node, hooks, env }) {
     const { unit, device } = makeInterface(env.devices, node.vnet, {
@@ -47,12 +63,12 @@ export const eiface = defineNode({
       env.log(`${device.name}: the node goes without a name: ${(error as Error).message}`);
     }
 
+    const transmit: ReceiveFrame = (frame) => device.transmit(frame);
+    const transmitCut = onWire(transmit);
+
     return {
       receive: {
-        ether(frame) {
-          if (!device.up) return ENETDOWN;
-          return frame.length < ETHER_HEADER ? EINVAL : device.transmit(frame);
-        },
+        ether: (frame, hook) => (device.offloads ? transmit(frame, hook) : transmitCut(frame, hook)),
       },
       newHook(hook) {
         if (hook.name !== 'ether')
@@ -70,6 +86,9 @@ export const eiface = defineNode({
         },
         getifaddrs: () => sockaddrs(device),
         set: (_, { message }) => device.setAddress(message.data),
+        getoffload: () => Number(device.offloads),
+        setoffload: (on) => device.setOffloads(on !== 0),
+        getstats: () => bigCounters(device.counters),
       },
       message({ message }) {
         if (message.cookie !== FLOW_COOKIE)
@@ -109,3 +128,14 @@ function sockaddrs(device: EthernetDevice): Uint8Array {
     .map(({ family, address }) => (family === 'inet' ? sockaddrIn(address) : sockaddrIn6(address)));
   return packSockaddrs([link, ...others]);
 }
+
+const bigCounters = (counters: DeviceCounters): Infer<typeof Stats> => ({
+  rxFrames: BigInt(counters.rxFrames),
+  rxOctets: BigInt(counters.rxOctets),
+  txFrames: BigInt(counters.txFrames),
+  txOctets: BigInt(counters.txOctets),
+  dropDown: BigInt(counters.dropDown),
+  dropNoBuffer: BigInt(counters.dropNoBuffer),
+  dropGone: BigInt(counters.dropGone),
+  dropInvalid: BigInt(counters.dropInvalid),
+});

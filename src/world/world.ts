@@ -13,6 +13,10 @@ export interface WorldOptions {
   log?: (line: string) => void;
   /** Source of numbers from 0 to less than 1, for the nodes that need chance. Default: Math.random. */
   random?: () => number;
+  /** Whether large segments and partial checksums pass the graph as they are, by default. Default: true. */
+  offloads?: boolean;
+  /** Finds out nodes that use a frame after its time. Slow. Default: NETGRAPH_DEBUG is set. */
+  debug?: boolean;
   /** Marks our interfaces (their alias is `netgraph:INSTANCE`). Default: the process ID. */
   instance?: string;
 }
@@ -38,6 +42,8 @@ export class World {
       netnsOf: (vnet) => this.namespaceOf(vnet),
       identityOf: (vnet) => this.jails.ownerOf(vnet)?.name ?? '',
       instance: options.instance,
+      offloads: options.offloads,
+      debug: options.debug ?? Boolean(process.env.NETGRAPH_DEBUG),
       report,
     });
     this.jails = new Jails(this.vnets, this.interfaces.lifetimes, () => this.settled(), log);

@@ -1,6 +1,8 @@
 import {
   type Clock,
   type DeviceProvider,
+  EINVAL,
+  ENETDOWN,
   type Environment,
   type EthernetDevice,
   type EthernetEvents,
@@ -51,6 +53,17 @@ export class SimulatedDevice implements EthernetDevice {
   carrier = false;
   mac: Uint8Array;
   addressList: InterfaceAddress[] = [];
+  offloads = true;
+  readonly counters = {
+    rxFrames: 0,
+    rxOctets: 0,
+    txFrames: 0,
+    txOctets: 0,
+    dropDown: 0,
+    dropNoBuffer: 0,
+    dropGone: 0,
+    dropInvalid: 0,
+  };
   /** What the graph gave to the network stack. */
   readonly received: Uint8Array[] = [];
 
@@ -81,11 +94,17 @@ export class SimulatedDevice implements EthernetDevice {
   }
 
   transmit(frame: Frame): number {
+    if (!this.up) return ENETDOWN;
+    if (frame.length < 14) return EINVAL;
     this.received.push(frame.view().slice());
     return 0;
   }
 
   /** As with real ones it is fine to do this twice. */
+  setOffloads(on: boolean): void {
+    this.offloads = on;
+  }
+
   destroy(): void {
     this.onDestroy(this);
   }
