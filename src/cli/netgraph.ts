@@ -6,6 +6,7 @@ import { EX, Failure, getopt, runTool, UsageError } from './command.js';
 const usage = `usage: netgraph daemon                           own the world, until stopped
        netgraph status [--json]                  what the daemon has
        netgraph stop                             take everything down and end the daemon
+       netgraph types [type]                     node types, and the messages of one
        netgraph shell [-c command | file]        a shell with FreeBSD's commands: jail, jexec, jls, ifconfig ...
 `;
 
@@ -37,6 +38,11 @@ const commands: Record<string, Command> = {
     });
     if (pid !== undefined) await ended(pid);
     return EX.OK;
+  },
+
+  async types(words) {
+    const { types } = await import('./types.js');
+    return types(words);
   },
 
   async shell(words) {
