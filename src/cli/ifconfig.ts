@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { ifconfig, USAGE } from './ifconfig/main.js';
-import { runSystemTool } from './jail-tool.js';
+import { runSystemTool } from './system.js';
 
 await runSystemTool('ifconfig', USAGE, (argv) => ifconfig(argv));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runSystemTool } from './jail-tool.js';
-import { jexec, USAGE } from './jexec-main.js';
+import { jexec, USAGE } from './jexec/main.js';
+import { runSystemTool } from './system.js';
 
 await runSystemTool('jexec', USAGE, jexec);

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runSystemTool } from './jail-tool.js';
-import { jls, USAGE } from './jls-main.js';
+import { jls, USAGE } from './jls/main.js';
+import { runSystemTool } from './system.js';
 
 await runSystemTool('jls', USAGE, (argv) => jls(argv));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runSystemTool } from './jail-tool.js';
-import { kldload, LOAD_USAGE } from './kldload-main.js';
+import { kldload, LOAD_USAGE } from './modules/load.js';
+import { runSystemTool } from './system.js';
 
 await runSystemTool('kldload', LOAD_USAGE, kldload);

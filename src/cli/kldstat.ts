@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runSystemTool } from './jail-tool.js';
-import { kldstat, USAGE } from './kldstat-main.js';
+import { kldstat, USAGE } from './modules/stat.js';
+import { runSystemTool } from './system.js';
 
 await runSystemTool('kldstat', USAGE, (argv) => kldstat(argv));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runSystemTool } from './jail-tool.js';
-import { kldunload, UNLOAD_USAGE } from './kldload-main.js';
+import { kldunload, UNLOAD_USAGE } from './modules/load.js';
+import { runSystemTool } from './system.js';
 
 await runSystemTool('kldunload', UNLOAD_USAGE, kldunload);

@@ -46,7 +46,7 @@ const commands: Record<string, Command> = {
   },
 
   async shell(words) {
-    const { shell } = await import('./shell.js');
+    const { shell } = await import('./shell/main.js');
     return shell(words);
   },
 };

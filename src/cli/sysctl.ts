@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runSystemTool } from './jail-tool.js';
-import { sysctl, USAGE } from './sysctl-main.js';
+import { sysctl, USAGE } from './sysctl/main.js';
+import { runSystemTool } from './system.js';
 
 await runSystemTool('sysctl', USAGE, (argv) => sysctl(argv));

@@ -9,19 +9,12 @@ export function dispatch(delivery: Delivery): void {
   const { node, from, message } = delivery;
   if (!node.isValid) throw new NgError('EINVAL', `node ${node} is shutting down`);
   const bytes = handle(delivery);
-  if (bytes === undefined || from === undefined) return;
-  const reply = { node: from, message: message.reply(bytes), from: node, hook: undefined };
-  let failed: NgError | undefined;
-  node.graph.sendTo(reply, (error) => {
-    failed = error;
-  });
-  if (failed !== undefined) throw failed;
+  if (bytes !== undefined && from !== undefined) node.graph.respond(delivery, message.reply(bytes));
 }
 
 function handle(delivery: Delivery): Uint8Array | undefined {
-  const { node, message, hook } = delivery;
-  if (message.isReply) return receive(delivery);
-  if (message.cookie === GENERIC_COOKIE) {
+  const { node, message, hook, from } = delivery;
+  if (message.cookie === GENERIC_COOKIE && !message.isReply) {
     if (message.cmd === Generic.TEXT_STATUS || message.cmd === Generic.TEXT_CONFIG) return receive(delivery);
     const name = genericCommands.get(message.cmd);
     if (name === undefined) throw unknown(delivery);
@@ -29,7 +22,9 @@ function handle(delivery: Delivery): Uint8Array | undefined {
   }
   if (hook?.receiveMessage !== undefined) return hook.receiveMessage(delivery);
   const { messages, cookie, commands } = node.type;
-  const name = message.cookie === cookie ? commands.get(message.cmd) : undefined;
+  // FreeBSD's types look at the number only; among nodes of one type, replies have to be told from commands.
+  const answer = message.isReply && from?.type === node.type;
+  const name = message.cookie === cookie && !answer ? commands.get(message.cmd) : undefined;
   if (name === undefined || node.behaviour.on === undefined) return receive(delivery);
   return call(messages, node.behaviour.on, name, delivery);
 }

@@ -238,8 +238,18 @@ export class Netgraph {
   /** NG_FWD_ITEM_HOOK: passes a message on through a hook; replies go to who sent it first. Throws as handlers do. */
   forward({ message, from }: Delivery, hook: Hook): void {
     if (!hook.isValid) throw new NgError('ENOTCONN', `hook ${hook} is not connected`);
+    this.sendNow({ node: hook.peer.node, message, from, hook: hook.peer });
+  }
+
+  /** NG_RESPOND_MSG: sends a reply to who sent a message, if anybody wants one. Throws as handlers do. */
+  respond({ node, from }: Delivery, reply: Message): void {
+    if (from !== undefined) this.sendNow({ node: from, message: reply, from: node, hook: undefined });
+  }
+
+  /** Sends a message and throws what refuses it at once. */
+  private sendNow(delivery: Delivery): void {
     let failed: NgError | undefined;
-    this.sendTo({ node: hook.peer.node, message, from, hook: hook.peer }, (error) => {
+    this.sendTo(delivery, (error) => {
       failed = error;
     });
     if (failed !== undefined) throw failed;

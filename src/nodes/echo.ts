@@ -6,6 +6,12 @@ export const echo = defineNode({
   cookie: 884298942,
   create: () => ({
     receive: (_frame, hook) => hook,
-    message: ({ message }) => message.data,
+    message(delivery) {
+      const { message } = delivery;
+      const reply = message.reply(message.data);
+      reply.flags |= message.flags;
+      delivery.node.graph.respond(delivery, reply);
+      return undefined;
+    },
   }),
 });

@@ -2,12 +2,14 @@ import {
   type Done,
   defineNode,
   EHOSTUNREACH,
+  EINVAL,
   ENOTCONN,
   errno,
   type Frame,
   idPath,
   limits,
   type Message,
+  NAME_SIZE,
   type Netgraph,
   NgError,
   type Node,
@@ -57,12 +59,15 @@ export const socket = defineNode({
     const sockets: Sockets = { control: argument, data: undefined };
     socketsOf.set(node, sockets);
     return {
-      receive: (frame, hook) => sockets.data?.owner.data(hook.name, frame) ?? ENOTCONN,
+      // Without a data socket there is nobody to read it: a black hole.
+      receive: (frame, hook) => sockets.data?.owner.data(hook.name, frame) ?? 0,
       message({ message, from }) {
         if (message.cookie === socket.cookie && !message.isReply)
           throw new NgError('EINVAL', `a socket node does not know command ${message.cmd}`);
-        const error = sockets.control?.owner.message(from === undefined ? '' : idPath(from.id), message);
-        if (error) throw new NgError('ENOBUFS', `socket ${node} does not read its messages`);
+        if (sockets.control === undefined)
+          throw new NgError('EINVAL', `socket ${node} has no control socket: nobody reads its messages`);
+        const error = sockets.control.owner.message(from === undefined ? '' : idPath(from.id), message);
+        if (error !== 0) throw new NgError('ENOBUFS', `socket ${node} does not read its messages`);
         return undefined;
       },
       on: {
@@ -158,6 +163,7 @@ export class DataSocket {
 
   /** Becomes the data socket of a socket node. */
   attach(node: Node): void {
+    if (this.node !== undefined) throw new NgError('EISCONN', `the data socket of ${this.node} is connected`);
     const sockets = socketsOf.get(node);
     if (sockets === undefined) throw new NgError('EINVAL', `node ${node} is not a socket`);
     if (sockets.data !== undefined) throw new NgError('EADDRINUSE', `node ${node} has a data socket`);
@@ -171,10 +177,11 @@ export class DataSocket {
    */
   send(hook: string | undefined, frame: Frame): number {
     const { node } = this;
-    if (hook === undefined && node?.hooks.length !== 1) return EDESTADDRREQ;
+    if (!hook && node?.hooks.length !== 1) return EDESTADDRREQ;
     if (node === undefined) return ENOTCONN;
     if (frame.length > limits.maxDatagram.get(this.vnet)) return EMSGSIZE;
-    const out = hook === undefined ? node.hooks[0] : node.findHook(hook);
+    if (hook !== undefined && hook.length >= NAME_SIZE) return EINVAL;
+    const out = hook ? node.findHook(hook) : node.hooks[0];
     return out?.send(frame) ?? EHOSTUNREACH;
   }
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseConf, readConf } from '../../src/cli/jail-conf.js';
-import { configuredJails } from '../../src/cli/jail-config.js';
+import { parseConf, readConf } from '../../src/cli/jail/conf.js';
+import { configuredJails } from '../../src/cli/jail/config.js';
 
 /** Names and values of each jail of a text. */
 const jails = (text: string) =>

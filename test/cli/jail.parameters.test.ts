@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJail } from '../../src/cli/jail-options.js';
-import { Parameters, quoteValue } from '../../src/cli/jail-parameters.js';
+import { parseJail } from '../../src/cli/jail/options.js';
+import { Parameters, quoteValue } from '../../src/cli/jail/parameters.js';
 
 const of = (...words: string[]) => {
   const parameters = new Parameters();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { pickJail, seenFrom } from '../../src/cli/jail-tool.js';
-import { type Account, account, cleanEnvironment, planOf } from '../../src/cli/jexec-enter.js';
-import { parseJexec } from '../../src/cli/jexec-main.js';
+import { type Account, account, cleanEnvironment, planOf } from '../../src/cli/jexec/enter.js';
+import { parseJexec } from '../../src/cli/jexec/main.js';
+import { pickJail, seenFrom } from '../../src/cli/system.js';
 import type { JailStatus } from '../../src/protocol/index.js';
 
 const demo: JailStatus = {

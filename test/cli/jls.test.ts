@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatJails, jailsAsJson } from '../../src/cli/jls-format.js';
-import { parseJls } from '../../src/cli/jls-main.js';
+import { formatJails, jailsAsJson } from '../../src/cli/jls/format.js';
+import { parseJls } from '../../src/cli/jls/main.js';
 import type { JailStatus } from '../../src/protocol/index.js';
 
 const demo: JailStatus = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { moduleName, modules, plain } from '../../src/cli/kldload-main.js';
-import { formatModules } from '../../src/cli/kldstat-main.js';
-import { formatSysctl } from '../../src/cli/sysctl-main.js';
+import { moduleName, modules, plain } from '../../src/cli/modules/load.js';
+import { formatModules } from '../../src/cli/modules/stat.js';
+import { formatSysctl } from '../../src/cli/sysctl/main.js';
 import { NgError } from '../../src/netgraph/errors.js';
 
 const types = [

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeTools, removeTools } from '../../src/cli/shell-tools.js';
+import { makeTools, removeTools } from '../../src/cli/shell/tools.js';
 
 describe("the shell's commands", () => {
   let directory: string;

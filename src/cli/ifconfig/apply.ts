@@ -6,7 +6,7 @@ import { Rtnetlink } from '../../linux/rtnetlink.js';
 import { NgError, strerror } from '../../netgraph/errors.js';
 import type { JailStatus } from '../../protocol/index.js';
 import { fail } from '../command.js';
-import { netnsOf } from '../jail-tool.js';
+import { netnsOf } from '../system.js';
 import { broadcastOf, classPrefix, isLinkLocal } from './address.js';
 import { type FullAddress, type FullLink, IFA_F, IFF, Kernel } from './kernel.js';
 import { isLoopback, splitAlias } from './show.js';

@@ -1,5 +1,5 @@
 import { EX, fail, getopt, UsageError } from '../command.js';
-import { findJail, netnsOf } from '../jail-tool.js';
+import { findJail, netnsOf } from '../system.js';
 import { type Context, Interface, reclaim } from './apply.js';
 import { cloners, create } from './create.js';
 import { type FullAddress, type FullLink, IFF, Kernel } from './kernel.js';

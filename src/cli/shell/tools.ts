@@ -4,8 +4,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { instancePaths } from '../protocol/index.js';
-import { EX, fail } from './command.js';
+import { instancePaths } from '../../protocol/index.js';
+import { EX, fail } from '../command.js';
 
 /** Each runs the file of its name beside this one, if that exists. */
 const TOOLS = [
@@ -33,7 +33,7 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
  * Makes the directory, where programs may be run: /run and /tmp are often mounted noexec.
  * @param here where the programs are
  */
-export function makeTools(here = fileURLToPath(new URL('.', import.meta.url))): string {
+export function makeTools(here = fileURLToPath(new URL('..', import.meta.url))): string {
   const { runDir, stateDir } = instancePaths();
   const reasons: string[] = [];
   for (const parent of [runDir, stateDir, tmpdir()]) {

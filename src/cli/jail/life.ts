@@ -1,16 +1,16 @@
 /** Making, changing and removing one jail, with all that jail(8) does around it. */
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NetgraphClient } from '../client/client.js';
-import { processesIn } from '../linux/netns.js';
-import { NgError } from '../netgraph/errors.js';
-import type { JailStatus } from '../protocol/index.js';
-import { Failure, fail } from './command.js';
-import { Interface, reclaim } from './ifconfig/apply.js';
-import { Kernel } from './ifconfig/kernel.js';
-import type { Parameters } from './jail-parameters.js';
-import { runCommand, runPhase } from './jail-run.js';
-import { listJails, netnsOf, pickJail, seenFrom } from './jail-tool.js';
+import type { NetgraphClient } from '../../client/client.js';
+import { processesIn } from '../../linux/netns.js';
+import { NgError } from '../../netgraph/errors.js';
+import type { JailStatus } from '../../protocol/index.js';
+import { Failure, fail } from '../command.js';
+import { Interface, reclaim } from '../ifconfig/apply.js';
+import { Kernel } from '../ifconfig/kernel.js';
+import { listJails, netnsOf, pickJail, seenFrom } from '../system.js';
+import type { Parameters } from './parameters.js';
+import { runCommand, runPhase } from './run.js';
 
 /** A jail to work on, which may not be there yet. */
 export interface Target {

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { JailStatus } from '../protocol/index.js';
-import { fail } from './command.js';
+import type { JailStatus } from '../../protocol/index.js';
+import { fail } from '../command.js';
 
 /** A line of passwd(5). */
 export interface Account {

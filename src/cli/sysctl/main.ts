@@ -1,9 +1,9 @@
 /** sysctl(8) of the netgraph daemon; what is not its own is left to the system's. */
 import { spawnSync } from 'node:child_process';
-import { NgError } from '../netgraph/errors.js';
-import type { Result } from '../protocol/index.js';
-import { EX, getopt, UsageError } from './command.js';
-import { withDaemon } from './jail-tool.js';
+import { NgError } from '../../netgraph/errors.js';
+import type { Result } from '../../protocol/index.js';
+import { EX, getopt, UsageError } from '../command.js';
+import { withDaemon } from '../system.js';
 
 export const USAGE = `usage: sysctl [-deiNnq] name[=value] ...
        sysctl [-deNnq] -a

@@ -1,6 +1,6 @@
 /** The forms in which jls(8) shows jails. */
-import type { JailStatus } from '../protocol/index.js';
-import { allParameters, isSettable, readParameter, type Value } from './jls-parameters.js';
+import type { JailStatus } from '../../protocol/index.js';
+import { allParameters, isSettable, readParameter, type Value } from './parameters.js';
 
 export interface Form {
   /** What the rows consist of. */

@@ -1,8 +1,8 @@
-import type { JailStatus } from '../protocol/index.js';
-import { EX, fail, getopt } from './command.js';
-import { listJails, pickJail, withDaemon } from './jail-tool.js';
-import { type Form, formatJails, jailsAsJson } from './jls-format.js';
-import { allParameters, checkParameter } from './jls-parameters.js';
+import type { JailStatus } from '../../protocol/index.js';
+import { EX, fail, getopt } from '../command.js';
+import { listJails, pickJail, withDaemon } from '../system.js';
+import { type Form, formatJails, jailsAsJson } from './format.js';
+import { allParameters, checkParameter } from './parameters.js';
 
 export const USAGE = 'usage: jls [--libxo json[,pretty]] [-cdhNnqsv] [-j jail] [param ...]\n';
 

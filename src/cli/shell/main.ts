@@ -4,9 +4,9 @@ import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ClientError, NetgraphClient } from '../client/index.js';
-import { EX, fail, getopt, UsageError } from './command.js';
-import { makeTools, removeTools } from './shell-tools.js';
+import { ClientError, NetgraphClient } from '../../client/index.js';
+import { EX, fail, getopt, UsageError } from '../command.js';
+import { makeTools, removeTools } from './tools.js';
 
 const BOURNE_SHELL = '/bin/sh';
 /** What a shell says that cannot find its program. */
@@ -48,7 +48,7 @@ async function reachDaemon(): Promise<number> {
   } catch (error) {
     if (!(error instanceof ClientError) || error.code !== 'ENODAEMON') throw error;
   }
-  const starter = fileURLToPath(new URL('./jls.js', import.meta.url));
+  const starter = fileURLToPath(new URL('../jls.js', import.meta.url));
   return spawnSync(process.execPath, [starter, '-c'], { stdio: 'inherit' }).status ?? EX.OSERR;
 }
 

@@ -3,13 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { JailStatus } from '../protocol/index.js';
-import { Failure } from './command.js';
-import type { Parameters } from './jail-parameters.js';
-import { account, asUser, cleanEnvironment, loginVariables, planOf } from './jexec-enter.js';
+import type { JailStatus } from '../../protocol/index.js';
+import { Failure } from '../command.js';
+import { account, asUser, cleanEnvironment, loginVariables, planOf } from '../jexec/enter.js';
+import type { Parameters } from './parameters.js';
 
 /** The program that becomes the command. */
-const CHILD = fileURLToPath(new URL('./jexec-child.js', import.meta.url));
+const CHILD = fileURLToPath(new URL('../jexec/child.js', import.meta.url));
 /** With one of these in it, a command needs a shell. */
 const SHELL_CHARACTERS = /[!"$&'()*;<>?[\]`{|}~]/;
 

@@ -1,13 +1,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import type { NetgraphClient } from '../client/client.js';
-import type { JailStatus } from '../protocol/index.js';
-import { EX, Failure, fail } from './command.js';
-import { readConf } from './jail-conf.js';
-import { type ConfiguredJail, configuredJails, isWild, matchesWild } from './jail-config.js';
-import { keyOf, Lives, type Target } from './jail-life.js';
-import { type JailOptions, parseJail } from './jail-options.js';
-import { Parameters, quoteValue } from './jail-parameters.js';
-import { asFailure, withDaemon } from './jail-tool.js';
+import type { NetgraphClient } from '../../client/client.js';
+import type { JailStatus } from '../../protocol/index.js';
+import { EX, Failure, fail } from '../command.js';
+import { asFailure, withDaemon } from '../system.js';
+import { readConf } from './conf.js';
+import { type ConfiguredJail, configuredJails, isWild, matchesWild } from './config.js';
+import { keyOf, Lives, type Target } from './life.js';
+import { type JailOptions, parseJail } from './options.js';
+import { Parameters, quoteValue } from './parameters.js';
 
 export const USAGE = `usage: jail [-dhilqv] [-J jid_file] [-u username] [-U username]
             -[cmr] param=value ... [command=command ...]

@@ -1,6 +1,6 @@
-import { EX, getopt, UsageError } from './command.js';
-import { withDaemon } from './jail-tool.js';
-import { type Module, moduleName, modules } from './kldload-main.js';
+import { EX, getopt, UsageError } from '../command.js';
+import { withDaemon } from '../system.js';
+import { type Module, moduleName, modules } from './load.js';
 
 export const USAGE = `usage: kldstat [-h] [-q] [-v] [-i id] [-n filename]
        kldstat [-q] [-m modname]

@@ -1,6 +1,6 @@
 /** The command lines of jail(8). */
-import { fail, getopt, UsageError } from './command.js';
-import { Parameters } from './jail-parameters.js';
+import { fail, getopt, UsageError } from '../command.js';
+import { Parameters } from './parameters.js';
 
 export interface JailOptions {
   create: boolean;

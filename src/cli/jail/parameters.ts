@@ -1,6 +1,6 @@
 /** The parameters of jail(8): which there are, what they may be, who acts on them. */
-import type { JailParameters } from '../protocol/index.js';
-import { Failure } from './command.js';
+import type { JailParameters } from '../../protocol/index.js';
+import { Failure } from '../command.js';
 
 type Kind = 'text' | 'boolean' | 'integer' | 'system';
 /**

@@ -1,7 +1,7 @@
 /** From the blocks of jail.conf(5) to the parameters of each jail. */
-import { Failure } from './command.js';
-import type { Definition, Piece, Statement } from './jail-conf.js';
-import { Parameters } from './jail-parameters.js';
+import { Failure } from '../command.js';
+import type { Definition, Piece, Statement } from './conf.js';
+import { Parameters } from './parameters.js';
 
 export interface ConfiguredJail {
   /** As it stands in front of the block; messages begin with it. */

@@ -1,8 +1,8 @@
 /** Loading node types by the names of FreeBSD's modules: kldload(8), kldunload(8), kldstat(8). */
 import { basename } from 'node:path';
-import { NgError } from '../netgraph/errors.js';
-import { EX, Failure, getopt, UsageError } from './command.js';
-import { withDaemon } from './jail-tool.js';
+import { NgError } from '../../netgraph/errors.js';
+import { EX, Failure, getopt, UsageError } from '../command.js';
+import { withDaemon } from '../system.js';
 
 export const LOAD_USAGE = 'usage: kldload [-nqv] file ...\n';
 export const UNLOAD_USAGE = 'usage: kldunload [-fv] -i id ...\n       kldunload [-fv] [-n] name ...\n';

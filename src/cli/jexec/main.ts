@@ -1,7 +1,7 @@
-import { native } from '../linux/native.js';
-import { fail, getopt, UsageError } from './command.js';
-import { findJail } from './jail-tool.js';
-import { type Account, account, cleanEnvironment, loginVariables, planOf } from './jexec-enter.js';
+import { native } from '../../linux/native.js';
+import { fail, getopt, UsageError } from '../command.js';
+import { findJail } from '../system.js';
+import { type Account, account, cleanEnvironment, loginVariables, planOf } from './enter.js';
 
 export const USAGE =
   'usage: jexec [-l] [-d working_directory] [-e name=value] [-u username | -U username] jail [command ...]\n';

@@ -1,6 +1,6 @@
 /** Run as a process of its own by jail(8): becomes a command in a jail. Its one argument is a plan, in JSON; its environment is that of the command. */
-import { native } from '../linux/native.js';
-import type { ExecPlan } from './jexec-enter.js';
+import { native } from '../../linux/native.js';
+import type { ExecPlan } from './enter.js';
 
 const plan: ExecPlan = JSON.parse(process.argv[2] ?? '{}');
 try {

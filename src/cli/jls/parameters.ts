@@ -1,6 +1,6 @@
 /** The parameters of a running jail, as jls(8) shows them. */
-import type { JailStatus } from '../protocol/index.js';
-import { fail } from './command.js';
+import type { JailStatus } from '../../protocol/index.js';
+import { fail } from '../command.js';
 
 export type Value = string | number | boolean | string[];
 
