@@ -1,7 +1,7 @@
 import { asciiToBinary, binaryToAscii } from './ascii.js';
 import type { Handlers } from './define.js';
 import type { Hook } from './hook.js';
-import { GENERIC_COOKIE, NGM_HASREPLY, NGM_READONLY } from './message.js';
+import { GENERIC_COOKIE, NAME_SIZE, NGM_HASREPLY, NGM_READONLY } from './message.js';
 import type { Node } from './node.js';
 import { t } from './types/index.js';
 
@@ -63,6 +63,12 @@ export const Generic = {
   TEXT_STATUS: genericMessages.textstatus.cmd,
 } as const;
 
+/** NG_PATHSIZ, with the terminating NUL. */
+const PATH_SIZE = 512;
+
+/** As in FreeBSD, the last byte of a name's buffer is its NUL, whatever a message has there. */
+const cut = (name: string, size = NAME_SIZE): string => name.slice(0, size - 1);
+
 const nodeInfo = (node: Node) => ({
   name: node.name,
   type: node.type.type,
@@ -84,16 +90,17 @@ export const genericHandlers: Handlers<Omit<typeof genericMessages, 'textconfig'
     node.graph.removeNode(node);
   },
   mkpeer({ type, ourhook, peerhook }, { node }) {
-    node.graph.makePeer(node, ourhook, peerhook, type);
+    node.graph.makePeer(node, cut(ourhook), cut(peerhook), cut(type));
   },
   connect({ path, ourhook, peerhook }, { node }) {
-    node.graph.connect(node, ourhook, node.graph.resolve(node, path).node, peerhook);
+    const { node: peer } = node.graph.resolve(node, cut(path, PATH_SIZE));
+    node.graph.connect(node, cut(ourhook), peer, cut(peerhook));
   },
   name({ name }, { node }) {
-    node.graph.nameNode(node, name);
+    node.graph.nameNode(node, cut(name));
   },
   rmhook({ hook: name }, { node }) {
-    const hook = node.findHook(name);
+    const hook = node.findHook(cut(name));
     if (hook !== undefined) node.graph.destroyHook(hook);
   },
   nodeinfo: (_, { node }) => nodeInfo(node),

@@ -17,6 +17,7 @@ import { registerLimits } from './limits.js';
 import { type Message, NAME_SIZE } from './message.js';
 import { Node } from './node.js';
 import { decodeId, parsePath } from './path.js';
+import { stringToBytes } from './types/index.js';
 
 const nodesById = vnetDefine('nodes by ID', () => new Map<number, Node>());
 const nodesByName = vnetDefine('nodes by name', () => new Map<string, Node>());
@@ -128,8 +129,9 @@ export class Netgraph {
 
   /** ng_name_node. A node may be named anew, which frees its old name. */
   nameNode(node: Node, name: string): void {
-    if (name === '' || /[.:]/.test(name) || name.length >= NAME_SIZE || decodeId(name) !== 0) {
-      const rule = `1 to ${NAME_SIZE - 1} characters, no "." or ":", not of the form [hex]`;
+    const { length } = stringToBytes(name);
+    if (name === '' || /[.:\0]/.test(name) || length >= NAME_SIZE || decodeId(name) !== 0) {
+      const rule = `1 to ${NAME_SIZE - 1} bytes, no "." or ":", not of the form [hex]`;
       throw new NgError('EINVAL', `"${name}" cannot name a node: ${rule}`);
     }
     const names = nodesByName.get(node.vnet);

@@ -107,8 +107,7 @@ export class ControlSocket {
 
   /** getsockname(2): the node's name, or its ID as `[hex]`. */
   get name(): string {
-    const { name, id } = this.attached();
-    return name === '' ? idPath(id).slice(0, -1) : name;
+    return addressOf(this.attached());
   }
 
   /** sendto(2): sends a message to the node at the end of a path. `done` hears what came of it. */
@@ -161,6 +160,12 @@ export class DataSocket {
     this.attach(this.graph.resolve(first, path).node);
   }
 
+  /** getsockname(2): that of the socket node. */
+  get name(): string {
+    if (this.node === undefined) throw new NgError('EINVAL', 'the data socket is not connected');
+    return addressOf(this.node);
+  }
+
   /** Becomes the data socket of a socket node. */
   attach(node: Node): void {
     if (this.node !== undefined) throw new NgError('EISCONN', `the data socket of ${this.node} is connected`);
@@ -200,6 +205,8 @@ export class DataSocket {
     this.owner.end();
   }
 }
+
+const addressOf = ({ name, id }: Node): string => (name === '' ? idPath(id).slice(0, -1) : name);
 
 function removeUnused(node: Node, { control, data }: Sockets): void {
   if (control !== undefined || data !== undefined) return;

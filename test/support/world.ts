@@ -100,11 +100,11 @@ export class SimulatedDevice implements EthernetDevice {
     return 0;
   }
 
-  /** As with real ones it is fine to do this twice. */
   setOffloads(on: boolean): void {
     this.offloads = on;
   }
 
+  /** As with real ones it is fine to do this twice. */
   destroy(): void {
     this.onDestroy(this);
   }

@@ -6,8 +6,9 @@ export const vectorsFolder = findUpwards('shared/vectors/');
 
 export const haveVectors = existsSync(vectorsFolder);
 
-export const readVectors = <T>(file: string): T =>
-  JSON.parse(readFileSync(vectorsFolder + file, 'utf8')) as T;
+export const readJson = <T>(path: string): T => JSON.parse(readFileSync(path, 'utf8')) as T;
+
+export const readVectors = <T>(file: string): T => readJson<T>(vectorsFolder + file);
 
 function findUpwards(path: string): string {
   let folder = new URL('./', import.meta.url);

@@ -20,7 +20,8 @@ const outcomes = [
 /** What an operation led to, without what no two systems have in common. */
 export function outcomeOf(operation: Operation): Operation {
   const outcome: Operation = { op: operation.op };
-  for (const key of outcomes) if (operation[key] !== undefined) Object.assign(outcome, { [key]: operation[key] });
+  for (const key of outcomes)
+    if (operation[key] !== undefined) Object.assign(outcome, { [key]: operation[key] });
   if (operation.op === 'sockname') outcome.name = operation.name;
   if (outcome.nodes !== undefined) outcome.nodes = [...outcome.nodes].sort((a, b) => a.id - b.id);
   if (outcome.replies !== undefined) outcome.replies = outcome.replies.map(sortedList);

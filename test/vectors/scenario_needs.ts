@@ -11,7 +11,7 @@ export function needs({ kldload = [], ops }: Scenario): string[] {
 
 function typesOf(operation: Operation): string[] {
   const { op, cookie, cmd, errno, sent } = operation;
-  if (op.startsWith('if') && op !== 'iflist' && op !== 'ifup') return ['ether'];
+  if (op === 'ifnew' || op === 'ifrx') return ['ether'];
   // A type that FreeBSD did not know either is no need of ours.
   if (errno === 'ENOENT') return [];
   const mkpeer = genericMessages.mkpeer.cmd;
@@ -23,5 +23,5 @@ function typesOf(operation: Operation): string[] {
 function typeName(mkpeer: string): string {
   const bytes = unhex(mkpeer).subarray(0, 32);
   const end = bytes.indexOf(0);
-  return Buffer.from(bytes.subarray(0, end < 0 ? 0 : end)).toString('latin1') || 'socket';
+  return Buffer.from(bytes.subarray(0, Math.max(end, 0))).toString('latin1') || 'socket';
 }

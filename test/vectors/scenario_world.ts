@@ -1,9 +1,19 @@
 import { GENERIC_COOKIE, genericMessages, Message, NgError } from '../../src/netgraph/index.js';
 import { nodeTypes } from '../../src/nodes/index.js';
 import type { Vnet } from '../../src/vnet/index.js';
+import { Control, Data, type Received } from '../support/program.js';
 import { type SimulatedDevice, simulatedWorld } from '../support/world.js';
-import type { Operation, RecordedMessage, RecordedNode, Scenario } from './scenario.js';
-import { Control, Data, rawMessage, type Received, recordedMessage, unhex } from './scenario_socket.js';
+import type { Operation, RecordedEnd, RecordedMessage, RecordedNode, Scenario } from './scenario.js';
+import {
+  attempt,
+  hex,
+  rawMessage,
+  recordedMessage,
+  takeFrames,
+  takeMessages,
+  unhex,
+  withAscii,
+} from './scenario_socket.js';
 
 /** Thrown where a scenario asks for something that is not there yet. */
 export class Missing extends Error {}
@@ -83,7 +93,7 @@ export class ScenarioWorld {
       case 'binmsg':
         return this.binaryMessage(operation);
       case 'data':
-        return { op, errno: this.program(operation).data.send(operation.hook!, operation.hex!) };
+        return { op, errno: this.program(operation).data.send(operation.hook!, unhex(operation.hex!)) };
       case 'state':
         return { op, nodes: this.state(operation) };
       case 'close_sockets':
@@ -97,15 +107,17 @@ export class ScenarioWorld {
       case 'unjail':
         return this.call(op, () => this.removeJail(Number(args[0])));
       case 'bind':
-        return this.call(op, () => this.control(args[0]).socket.bind(String(args[1])));
+        return this.call(op, () => this.bind(this.handle(args[0]), String(args[1])));
       case 'sockname':
-        return { op, rc: 0, errno: 0, name: this.control(args[0]).socket.name };
+        return this.socketName(op, this.handle(args[0]));
       case 'connect':
-        return this.call(op, () => this.data(args[0]).socket.connect(String(args[1])));
+        return this.call(op, () => this.connect(this.handle(args[0]), String(args[1])));
       case 'dsend':
-        return returned(op, this.data(args[0]).send(String(args[1]), String(args[2])));
+        return returned(op, this.write(this.handle(args[0]), String(args[1]), String(args[2])));
       case 'sendnull':
-        return returned(op, this.data(args[0]).send(undefined, String(args[1])));
+        return returned(op, this.write(this.handle(args[0]), undefined, String(args[1])));
+      case 'probe':
+        return { op };
       default:
         return this.onInterface(operation);
     }
@@ -144,31 +156,28 @@ export class ScenarioWorld {
   private asciiMessage(operation: Operation): Operation {
     const { op, path, cmd, arg } = operation;
     const { control } = this.program(operation);
-    const binary = control.toBinary(path!, String(cmd), arg!, this.token++);
+    const binary = attempt(() => control.toBinary(path!, String(cmd), arg!, this.token++));
     if (typeof binary === 'string') return { op, errno: binary, failed_in: 'ascii2binary' };
     binary.token = this.token++;
-    const sent = { cookie: binary.cookie, cmd: binary.cmd, hex: Buffer.from(binary.data).toString('hex') };
-    const errno = control.send(path!, binary);
+    const sent = { cookie: binary.cookie, cmd: binary.cmd, hex: hex(binary.data) };
+    const errno = attempt(() => control.send(path!, binary)) ?? 0;
     if (errno !== 0) return { op, errno, failed_in: 'send', sent };
     this.settle();
-    return { op, errno, sent, ...this.replies(control, (received) => control.toAscii(received, this.token++)) };
+    const replies = takeMessages(control).map((received) =>
+      'eof' in received ? received : withAscii(control, received, this.token++),
+    );
+    return { op, errno, sent, ...(replies.length > 0 && { replies }) };
   }
 
   private binaryMessage(operation: Operation): Operation {
     const { op, path, cookie, cmd, hex: bytes, flags, version, arglen } = operation;
     const { control } = this.program(operation);
     const parts = { cookie: cookie!, cmd: Number(cmd), hex: bytes!, flags, version, arglen };
-    const message = rawMessage({ ...parts, token: this.token++ });
-    const errno = typeof message === 'string' ? message : control.send(path!, message);
+    const token = this.token++;
+    const errno = attempt(() => control.send(path!, rawMessage({ ...parts, token }))) ?? 0;
     this.settle();
-    return { op, errno, ...this.replies(control, () => ({})) };
-  }
-
-  private replies(control: Control, more: (received: Received) => Partial<RecordedMessage>): Partial<Operation> {
-    const replies = control
-      .take()
-      .map((received) => ('eof' in received ? received : { ...recordedMessage(received), ...more(received) }));
-    return replies.length > 0 ? { replies } : {};
+    const replies = takeMessages(control).map(asRecorded);
+    return { op, errno, ...(replies.length > 0 && { replies }) };
   }
 
   /** What arrived on the sockets meanwhile. */
@@ -176,10 +185,10 @@ export class ScenarioWorld {
     const data: NonNullable<Operation['data']> = {};
     const messages: NonNullable<Operation['async_msgs']> = {};
     for (const [sock, program] of this.programs) {
-      const frames = program.data.take();
+      const frames = takeFrames(program.data);
       if (frames.length > 0) data[sock] = frames;
-      const arrived = program.control.take();
-      if (arrived.length > 0) messages[sock] = arrived.map((one) => ('eof' in one ? one : recordedMessage(one)));
+      const arrived = takeMessages(program.control);
+      if (arrived.length > 0) messages[sock] = arrived.map(asRecorded);
     }
     const events = this.events.splice(0);
     return {
@@ -198,8 +207,7 @@ export class ScenarioWorld {
   private state(operation: Operation): RecordedNode[] {
     const { control } = this.program(operation);
     const list = (path: string, cmd: number): Buffer => {
-      const error = control.send(path, new Message(GENERIC_COOKIE, cmd));
-      if (error !== 0) throw new Error(`${error} when asking "${path}" for its state`);
+      control.send(path, new Message(GENERIC_COOKIE, cmd));
       return Buffer.from(control.inbox.pop()!.message.data);
     };
     const nodes = list('.', genericMessages.listnodes.cmd);
@@ -252,7 +260,12 @@ export class ScenarioWorld {
     const [name, value] = args;
     switch (op) {
       case 'iflist':
-        return { op, rc: 0, errno: 0, ifs: this.world.devices.all.filter(this.isHere).map((one) => one.name) };
+        return {
+          op,
+          rc: 0,
+          errno: 0,
+          ifs: this.world.devices.all.filter(this.isHere).map((one) => one.name),
+        };
       case 'ifup':
         return this.call(op, () => {
           this.device(name).up = Boolean(value);
@@ -280,12 +293,32 @@ export class ScenarioWorld {
     return this.programs.get(sock!)!;
   }
 
-  private control(handle: string | number): Control {
-    return this.handles.get(Number(handle)) as Control;
+  private handle(number: string | number): Control | Data {
+    const socket = this.handles.get(Number(number));
+    if (socket === undefined) throw new Missing(`needs handle ${number}`);
+    return socket;
   }
 
-  private data(handle: string | number): Data {
-    return this.handles.get(Number(handle)) as Data;
+  private bind(socket: Control | Data, name: string): void {
+    if (socket instanceof Data) throw new NgError('EOPNOTSUPP');
+    socket.socket.bind(name);
+  }
+
+  private connect(socket: Control | Data, path: string): void {
+    if (socket instanceof Control) throw new NgError('EINVAL');
+    socket.socket.connect(path);
+  }
+
+  private write(socket: Control | Data, hook: string | undefined, bytes: string): string | 0 {
+    return socket instanceof Control ? 'EDESTADDRREQ' : socket.send(hook, unhex(bytes));
+  }
+
+  private socketName(op: string, { socket }: Control | Data): Operation {
+    let name = '';
+    const result = this.call(op, () => {
+      name = socket.name;
+    });
+    return result.errno === 0 ? { ...result, name } : result;
   }
 
   /** A system call: its result, or the negative number of its error. */
@@ -298,6 +331,9 @@ export class ScenarioWorld {
     }
   }
 }
+
+const asRecorded = (received: Received | RecordedEnd): RecordedMessage | RecordedEnd =>
+  'eof' in received ? received : recordedMessage(received);
 
 const returned = (op: string, error: string | 0): Operation => {
   const number = error === 0 ? 0 : new NgError(error as NgError['code']).errno;
