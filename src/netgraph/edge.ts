@@ -1,10 +1,14 @@
 import { NgError } from './errors.js';
 import { Gate, Hook } from './hook.js';
+import { limits } from './limits.js';
 import type { Node } from './node.js';
 import { onWire } from './wire.js';
 
 /** Makes a hook that has no peer yet, ng_add_hook. Throws what the node refuses it with. */
 function addHook(node: Node, name: string): Hook {
+  const { vnet } = node;
+  if (limits.hooks.get(vnet) >= limits.maxHooks.get(vnet))
+    throw new NgError('ENOBUFS', `${vnet} has as many hooks as net.graph.maxhooks allows`);
   const hook = new Hook(node, name);
   node.graph.ask(node, () => node.behaviour.newHook?.(hook));
   const { hooks } = node.type;

@@ -56,12 +56,15 @@ export class Executor {
     const writer = (gate & Gate.WRITER) !== 0;
     const must = (gate & (Gate.BUSY | Gate.WAITING | Gate.QUEUE)) !== 0 || (writer && node.readers > 0);
     if (!must && !this.exhausted) return this.deliver(hook, frame, writer);
-    const queued = limits.queuedFrames.get(node.vnet);
-    if (queued >= limits.maxData.get(node.vnet)) {
+    const { vnet } = node;
+    const frames = limits.queuedFrames.get(vnet) + 1;
+    const octets = limits.queuedOctets.get(vnet) + frame.length;
+    if (frames > limits.maxData.get(vnet) || octets > limits.maxDataOctets.get(vnet)) {
       this.counters.queueFull++;
       return ENOBUFS;
     }
-    limits.queuedFrames.set(node.vnet, queued + 1);
+    limits.queuedFrames.set(vnet, frames);
+    limits.queuedOctets.set(vnet, octets);
     this.enqueue(node, { kind: 'frame', frame: frame.retain(), hook });
     return 0;
   }
@@ -121,7 +124,7 @@ export class Executor {
   /** Forgets what waits for a node that goes. */
   flush(node: Node): void {
     for (const item of node.queue.splice(0)) {
-      if (item.kind === 'frame') this.uncount(node);
+      if (item.kind === 'frame') uncount(item);
       else if (item.kind === 'message') item.done(new NgError('EINVAL', `node ${node} is shutting down`));
     }
     node.gate &= ~Gate.WAITING;
@@ -158,7 +161,7 @@ export class Executor {
     if (item.kind === 'work') this.runWork(node, item.run);
     else if (item.kind === 'message') this.runMessage(item.delivery, item.done);
     else {
-      this.uncount(node);
+      uncount(item);
       const gate = item.hook.gate | node.gate;
       if ((gate & Gate.INVALID) === 0) this.deliver(item.hook, item.frame, (gate & Gate.WRITER) !== 0);
     }
@@ -229,10 +232,14 @@ export class Executor {
       if (--this.depth === 0) this.leave();
     }
   }
+}
 
-  private uncount(node: Node): void {
-    limits.queuedFrames.set(node.vnet, limits.queuedFrames.get(node.vnet) - 1);
-  }
+/** A frame waits no more. */
+function uncount({ hook, frame }: Item & { kind: 'frame' }): void {
+  const { vnet } = hook.node;
+  if (vnet.state === 'gone') return;
+  limits.queuedFrames.set(vnet, limits.queuedFrames.get(vnet) - 1);
+  limits.queuedOctets.set(vnet, limits.queuedOctets.get(vnet) - frame.length);
 }
 
 const isIdle = (node: Node): boolean => node.readers === 0 && (node.gate & Gate.BUSY) === 0;

@@ -13,7 +13,7 @@ import type { Clock, Environment } from './environment.js';
 import { NgError } from './errors.js';
 import { type Done, Executor } from './executor.js';
 import { Gate, type Hook } from './hook.js';
-import { registerLimits } from './limits.js';
+import { limits, registerLimits } from './limits.js';
 import { type Message, NAME_SIZE } from './message.js';
 import { Node } from './node.js';
 import { decodeId, parsePath } from './path.js';
@@ -103,6 +103,8 @@ export class Netgraph {
     if (vnet.state === 'stopping' || vnet.state === 'gone')
       throw new NgError('ENXIO', `${vnet} is being taken down`);
     const entry = this.type(typeName);
+    if (this.count(vnet) >= limits.maxNodes.get(vnet))
+      throw new NgError('ENFILE', `${vnet} has as many nodes as net.graph.maxnodes allows`);
     const node = new Node(this, vnet, entry.type, this.nextId(vnet));
     nodesById.get(vnet).set(node.id, node);
     entry.nodes++;

@@ -3,6 +3,7 @@ import type { Behaviour, MessageSpecs, NodeType } from './define.js';
 import type { Executor, Item } from './executor.js';
 import type { Netgraph } from './graph.js';
 import { Gate, type Hook } from './hook.js';
+import { limits } from './limits.js';
 import { idPath } from './path.js';
 
 /** One node of a graph, struct ng_node. */
@@ -46,6 +47,7 @@ export class Node {
 
   /** @internal */
   addHook(hook: Hook): void {
+    limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) + 1);
     this.hooks.push(hook);
     this.setByName(hook.name, hook);
   }
@@ -55,6 +57,7 @@ export class Node {
     const at = this.hooks.lastIndexOf(hook);
     if (at < 0) return false;
     this.hooks.splice(at, 1);
+    limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) - 1);
     if (this.byName.get(hook.name) === hook) {
       // A node connected to itself can have a name twice (ng_con_nodes checks before it makes the first).
       this.setByName(
