@@ -56,6 +56,8 @@ export function netnsCreate(netPath: string, utsPath: string, hostname: string):
 export function netnsAnonymous(): number;
 /** Makes a directory for namespace files, mounted on itself and shared as ip-netns(8) does. */
 export function prepareHolderDirectory(path: string): void;
+/** Takes such a directory away, unless there is anything in it. */
+export function removeHolderDirectory(path: string): void;
 /** Unmounts and unlinks on the pool; '' is skipped, what is gone already too. */
 export function holderRemove(netPath: string, utsPath: string): Promise<void>;
 

@@ -148,6 +148,15 @@ static Napi::Value prepare_directory(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// removeHolderDirectory(path): undoes prepareHolderDirectory when nothing is held any more.
+static Napi::Value remove_directory(const Napi::CallbackInfo& info) {
+  const std::string path = string_arg(info, 0, "path");
+  // EBUSY: namespaces are held there; EINVAL: not a mount point any more.
+  if (umount2(path.c_str(), 0) < 0 && errno != EBUSY && errno != EINVAL && errno != ENOENT) fail("umount", path);
+  if (rmdir(path.c_str()) < 0 && errno != EBUSY && errno != ENOTEMPTY && errno != ENOENT) fail("rmdir", path);
+  return info.Env().Undefined();
+}
+
 // holderRemove(paths): unmounts and unlinks what netnsCreate made.
 static Napi::Value holder_remove(const Napi::CallbackInfo& info) {
   const std::string net = string_arg(info, 0, "netPath");
@@ -166,5 +175,6 @@ void init_netns(Napi::Object exports) {
   define<netns_create>(exports, "netnsCreate");
   define<netns_anonymous>(exports, "netnsAnonymous");
   define<prepare_directory>(exports, "prepareHolderDirectory");
+  define<remove_directory>(exports, "removeHolderDirectory");
   define<holder_remove>(exports, "holderRemove");
 }

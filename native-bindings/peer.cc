@@ -98,11 +98,18 @@ static Napi::Value pidfd_open_js(const Napi::CallbackInfo& info) {
 // lockFile(path): a descriptor that holds the lock, or null when another holds it.
 static Napi::Value lock_file(const Napi::CallbackInfo& info) {
   const std::string path = string_arg(info, 0, "path");
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (fd.get() < 0) fail("open", path);
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return Napi::Number::New(info.Env(), fd.release());
-  if (errno != EWOULDBLOCK) fail("flock", path);
-  return info.Env().Null();
+  for (;;) {
+    Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd.get() < 0) fail("open", path);
+    if (flock(fd.get(), LOCK_EX | LOCK_NB) < 0) {
+      if (errno != EWOULDBLOCK) fail("flock", path);
+      return info.Env().Null();
+    }
+    struct stat status;
+    if (fstat(fd.get(), &status) < 0) fail("fstat", path);
+    // Whoever had it before us may have taken the file away after we opened it: then others lock a new one.
+    if (status.st_nlink > 0) return Napi::Number::New(info.Env(), fd.release());
+  }
 }
 
 void init_peer(Napi::Object exports) {

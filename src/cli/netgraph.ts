@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { NetgraphClient } from '../client/index.js';
 import { type DaemonStatus, instancePaths } from '../protocol/index.js';
 import { EX, Failure, getopt, runTool, UsageError } from './command.js';
@@ -70,14 +71,19 @@ async function ask<T>(question: (client: NetgraphClient) => Promise<T>): Promise
 /** Waits until a process is gone, so that its interfaces and files surely are. */
 async function ended(pid: number): Promise<void> {
   for (let i = 0; i < 500; i++) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
+    if (!isAlive(pid)) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Failure(EX.OSERR, `the daemon (process ${pid}) was told to stop but is still there`);
+}
+
+/** A zombie is not: in many a container there is no init that would bury it. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 function describe(status: DaemonStatus): string {

@@ -44,7 +44,7 @@ const handlers: { [M in Method]: Handler<M> } = {
   },
 };
 
-/** Without the types, which the client has checked on its side; handlers check what it said. */
+/** Without the types, which `readCall` has checked. */
 export const callHandlers = handlers as unknown as Record<
   Method,
   (client: Connection, params: unknown) => unknown

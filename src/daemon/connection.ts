@@ -7,7 +7,6 @@ import {
   encodeRecord,
   encodeResult,
   Kind,
-  type Method,
   RecordReader,
   splitName,
 } from '../protocol/index.js';
@@ -15,6 +14,7 @@ import type { Vnet } from '../vnet/index.js';
 import type { World } from '../world/index.js';
 import { callHandlers } from './calls.js';
 import type { Daemon } from './daemon.js';
+import { readCall } from './params.js';
 
 /** How long a client that is told to go may take to read what was written to it, in milliseconds. */
 const GRACE = 1000;
@@ -94,11 +94,14 @@ export class Connection {
   }
 
   private read(chunk: Buffer): void {
+    if (this.socket.writableEnded) return; // it was told to go
     try {
       this.requests.push(...this.reader.push(chunk));
     } catch (error) {
       this.daemon.log(`client dropped: ${(error as Error).message}`);
-      this.socket.destroy();
+      // An answer to no request in particular.
+      this.write(encodeResult(0, NgError.fromSystem(error)));
+      this.end();
       return;
     }
     this.work();
@@ -154,10 +157,9 @@ export class Connection {
   }
 
   private async call(body: Uint8Array): Promise<unknown> {
-    const { method, params } = JSON.parse(Buffer.from(body).toString('utf8'));
-    const handler = Object.hasOwn(callHandlers, method) ? callHandlers[method as Method] : undefined;
-    if (handler === undefined) throw new NgError('ENOSYS', `unknown call "${method}"`);
-    return handler(this, params ?? {});
+    const { method, params } = readCall(Buffer.from(body).toString('utf8'));
+    if (this.jail?.dying) throw new NgError('ENXIO', `jail ${this.jail.name} was removed`);
+    return callHandlers[method](this, params);
   }
 
   private opened<T>(socket: T | undefined): T {

@@ -7,6 +7,9 @@ import { encodeResult, type InstancePaths, RecordReader } from '../protocol/inde
 import { World } from '../world/index.js';
 import { Connection } from './connection.js';
 
+/** How long a client that is refused may take to ask why, in milliseconds. */
+const PATIENCE = 10_000;
+
 /** The process that owns a world, and serves it to tools over a UNIX socket. */
 export class Daemon {
   readonly world: World;
@@ -14,6 +17,8 @@ export class Daemon {
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
   ).version;
   readonly connections = new Set<Connection>();
+  /** Of clients that may not be here, and that have yet to ask why. */
+  private readonly refused = new Set<Socket>();
   private readonly server: Server;
   private stopping: Promise<void> | undefined;
 
@@ -21,7 +26,7 @@ export class Daemon {
     readonly paths: InstancePaths,
     readonly log: (line: string) => void,
   ) {
-    this.world = new World({ log, instance: paths.runDir });
+    this.world = new World({ log, instance: paths.runDir, utsDirectory: paths.utsDir });
     this.server = createServer((socket) => this.accept(socket));
   }
 
@@ -67,31 +72,41 @@ export class Daemon {
       this.connections.add(new Connection(this, socket, this.world.jails.locate(peer)));
     } catch (error) {
       this.log(`client refused: ${(error as Error).message}`);
-      refuse(socket, NgError.fromSystem(error));
+      this.refuse(socket, NgError.fromSystem(error));
     }
+  }
+
+  /** Tells a client, in answer to its first request, why it is not served. */
+  private refuse(socket: Socket, error: NgError): void {
+    const reader = new RecordReader();
+    this.refused.add(socket);
+    socket.on('close', () => this.refused.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.setTimeout(PATIENCE, () => socket.destroy());
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        const [first] = reader.push(chunk);
+        if (first !== undefined) socket.end(encodeResult(first.id, error));
+      } catch {
+        socket.destroy();
+      }
+    });
   }
 
   private async shutDown(): Promise<void> {
     this.server.close();
-    await this.world.close();
-    for (const file of [this.paths.socket, this.paths.lock]) rmSync(file, { force: true });
+    const { socket, lock, log } = this.paths;
+    try {
+      await this.world.close();
+      rmSync(log, { force: true });
+    } catch (error) {
+      this.log(`shutdown: ${(error as Error).stack}`);
+    }
+    for (const file of [socket, lock]) rmSync(file, { force: true });
+    for (const client of this.refused) client.destroy();
     // After the answer to whoever asked for this.
     setImmediate(() => {
       for (const connection of this.connections) connection.end();
     });
   }
-}
-
-/** Tells a client, in answer to its first request, why it is not served. */
-function refuse(socket: Socket, error: NgError): void {
-  const reader = new RecordReader();
-  socket.on('error', () => socket.destroy());
-  socket.on('data', (chunk: Buffer) => {
-    try {
-      const [first] = reader.push(chunk);
-      if (first !== undefined) socket.end(encodeResult(first.id, error));
-    } catch {
-      socket.destroy();
-    }
-  });
 }

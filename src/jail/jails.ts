@@ -1,8 +1,8 @@
-import { Namespace, ownInode } from '../linux/index.js';
+import { Namespace, ownInode, removeHolderDirectory, UTS_DIRECTORY } from '../linux/index.js';
 import { type JailDirectory, NgError } from '../netgraph/index.js';
 import type { Vnet, VnetSystem } from '../vnet/index.js';
 import { Jail } from './jail.js';
-import { applyParameters, checkJailName, type JailSettings } from './parameters.js';
+import { applyParameters, type JailSettings } from './parameters.js';
 import { endProcesses } from './processes.js';
 
 /** Where somebody is: on the host, or in a jail. */
@@ -14,7 +14,20 @@ export interface NamespaceWatch {
   watch(namespace: Namespace, events: { unlinked(): void; ended(): void }): () => void;
 }
 
+export interface JailsOptions {
+  lifetimes: NamespaceWatch;
+  /** Resolves when the interfaces of destroyed nodes are gone. */
+  settled(): Promise<void>;
+  /** Directory that holds the hostnames. */
+  utsDirectory?: string;
+  log(line: string): void;
+}
+
+/** How often is looked whether anybody is left in a jail that need not persist, in milliseconds. */
+const EXPIRY = 1000;
+
 const DEFAULTS: Omit<JailSettings, 'name'> = {
+  jid: undefined,
   hostname: '',
   path: '/',
   vnet: 'inherit',
@@ -28,39 +41,42 @@ export class Jails implements JailDirectory {
   private readonly jails = new Map<number, Jail>();
   private readonly owners = new Map<Vnet, Jail>();
   private readonly watches = new Map<Jail, () => void>();
+  private readonly expiring = new Set<Jail>();
+  private readonly utsDirectory: string;
   private lastId = 0;
+  private closed = false;
   /** Jails are made and removed one after the other. */
   private turn: Promise<unknown> = Promise.resolve();
 
-  /** @param settled resolves when the interfaces of destroyed nodes are gone */
   constructor(
     private readonly vnets: VnetSystem,
-    private readonly lifetimes: NamespaceWatch,
-    private readonly settled: () => Promise<void>,
-    private readonly log: (line: string) => void,
-  ) {}
+    private readonly options: JailsOptions,
+  ) {
+    this.utsDirectory = options.utsDirectory ?? UTS_DIRECTORY;
+  }
 
   /**
    * Makes a jail inside that of the viewer.
    * @param parameters in the words of jail(8)
-   * @throws NgError EINVAL a bad parameter, EEXIST the name is taken, EPERM no more jails allowed here, and what
+   * @throws NgError EINVAL a bad parameter, EEXIST the name or ID is taken, EPERM no more jails allowed here, and what
    *   the system says of its namespaces
    */
   create(parameters: Readonly<Record<string, string>>, viewer?: Viewer): Promise<Jail> {
     return this.inTurn(() => this.make(parameters, viewer));
   }
 
-  /** Changes what can be changed of a jail. Without `persist` one that nobody is in goes. */
+  /** Changes what can be changed of a jail. Without `persist` it goes when nobody is in it. */
   modify(jail: Jail, parameters: Readonly<Record<string, string>>): Promise<Jail> {
     return this.inTurn(async () => {
+      if (jail.dying) throw new NgError('ENOENT', `jail ${jail.name} was removed`);
       const settings = applyParameters(jail.settings, parameters);
-      for (const fixed of ['vnet', 'netns', 'hostname'] as const) {
+      for (const fixed of ['jid', 'vnet', 'netns', 'hostname'] as const) {
         if (settings[fixed] !== jail.settings[fixed])
           throw new NgError('EINVAL', `jail ${jail.name}: ${fixed} cannot be changed once it is made`);
       }
       if (settings.name !== jail.settings.name) this.checkFree(settings.name, jail.parent);
       jail.settings = settings;
-      if (!settings.persist && this.processes(jail).length === 0) await this.takeDown(jail);
+      await this.expire(jail);
       return jail;
     });
   }
@@ -73,16 +89,20 @@ export class Jails implements JailDirectory {
     return this.inTurn(() => this.takeDown(jail));
   }
 
-  /** Removes all jails, the newest first. */
+  /** Removes all jails, the newest first. There are no new ones from now on. */
   close(): Promise<void> {
+    this.closed = true;
     return this.inTurn(async () => {
-      for (const jail of this.list(undefined).reverse()) await this.takeDown(jail);
+      for (const jail of this.list(undefined).reverse())
+        await this.takeDown(jail).catch((error: Error) => this.log(jail, error));
+      removeHolderDirectory(this.utsDirectory);
     });
   }
 
   /** The jails inside that of the viewer, by ID. */
   list(viewer: Viewer): Jail[] {
-    return [...this.jails.values()].filter((jail) => !jail.dying && jail !== viewer && jail.isWithin(viewer));
+    const jails = [...this.jails.values()].sort((a, b) => a.id - b.id);
+    return jails.filter((jail) => !jail.dying && jail !== viewer && jail.isWithin(viewer));
   }
 
   /** A jail by name (as seen by the viewer) or ID. */
@@ -126,14 +146,19 @@ export class Jails implements JailDirectory {
   }
 
   private async make(parameters: Readonly<Record<string, string>>, viewer: Viewer): Promise<Jail> {
-    const name = parameters.name ?? `jail${this.lastId + 1}`;
-    checkJailName(name);
-    const settings = applyParameters({ ...DEFAULTS, name }, parameters);
+    if (this.closed) throw new NgError('ESHUTDOWN', 'no more jails: all of them are being removed');
+    const settings = applyParameters({ ...DEFAULTS, name: '' }, parameters);
+    if (viewer !== undefined && settings.netns !== undefined)
+      throw new NgError('EPERM', `jail ${viewer.name} may not adopt namespaces: they are not its own`);
+    const id = settings.jid ?? this.nextId();
+    const name = settings.name || `jail${id}`;
+    Object.assign(settings, { jid: id, name });
     this.checkFree(name, viewer);
+    this.checkFreeId(id);
     this.checkRoom(viewer);
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
     const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
-    const namespace = openNamespace(fullName, settings);
+    const namespace = openNamespace(fullName, settings, this.utsDirectory);
     const adopted = settings.netns !== undefined;
     let vnet: Vnet;
     try {
@@ -143,8 +168,9 @@ export class Jails implements JailDirectory {
       await namespace?.remove();
       throw error;
     }
-    const jail = new Jail(++this.lastId, viewer, vnet, namespace, settings, adopted);
-    this.jails.set(jail.id, jail);
+    if (parameters.jid === undefined) this.lastId = id;
+    const jail = new Jail(id, viewer, vnet, namespace, settings, adopted);
+    this.jails.set(id, jail);
     if (jail.ownsVnet) this.owners.set(vnet, jail);
     if (jail.ownsVnet && namespace !== undefined) this.watch(jail, namespace);
     return jail;
@@ -152,25 +178,41 @@ export class Jails implements JailDirectory {
 
   private watch(jail: Jail, namespace: Namespace): void {
     const gone = (): void => {
-      if (jail.dying) return;
-      this.log(`jail ${jail.name}: somebody deleted its network namespace`);
-      this.remove(jail).catch((error: Error) => this.log(`jail ${jail.name}: ${error.message}`));
+      this.unwatch(jail);
+      this.log(jail, new Error('somebody deleted its network namespace'));
+      this.remove(jail).catch((error: Error) => this.log(jail, error));
     };
-    this.watches.set(jail, this.lifetimes.watch(namespace, { unlinked: gone, ended: gone }));
+    this.watches.set(jail, this.options.lifetimes.watch(namespace, { unlinked: gone, ended: gone }));
+  }
+
+  private unwatch(jail: Jail): void {
+    this.watches.get(jail)?.();
+    this.watches.delete(jail);
+  }
+
+  /** Takes a jail down that need not persist, now or when nobody is in it any more. */
+  private async expire(jail: Jail): Promise<void> {
+    if (jail.settings.persist || jail.dying || this.expiring.has(jail)) return;
+    const isEmpty = this.processes(jail).length === 0 && this.list(jail).length === 0;
+    if (isEmpty) return this.takeDown(jail);
+    this.expiring.add(jail);
+    setTimeout(() => {
+      this.expiring.delete(jail);
+      this.inTurn(() => this.expire(jail)).catch((error: Error) => this.log(jail, error));
+    }, EXPIRY).unref();
   }
 
   private async takeDown(jail: Jail): Promise<void> {
     if (jail.dying) return;
     for (const inner of this.list(jail).reverse()) await this.takeDown(inner);
     jail.dying = true;
-    this.watches.get(jail)?.();
-    this.watches.delete(jail);
+    this.unwatch(jail);
     if (jail.ownsVnet) {
       this.vnets.destroy(jail.vnet);
       this.owners.delete(jail.vnet);
     }
     try {
-      await this.settled();
+      await this.options.settled();
       if (!jail.adopted) await endProcesses(() => this.processes(jail));
       await jail.namespace?.remove();
     } finally {
@@ -193,6 +235,17 @@ export class Jails implements JailDirectory {
     if (taken !== undefined) throw new NgError('EEXIST', `jail ${name} exists, it has jid ${taken.id}`);
   }
 
+  private checkFreeId(id: number): void {
+    const taken = this.jails.get(id);
+    if (taken !== undefined) throw new NgError('EEXIST', `jid ${id} is taken by jail ${taken.name}`);
+  }
+
+  private nextId(): number {
+    let id = this.lastId + 1;
+    while (this.jails.has(id)) id++;
+    return id;
+  }
+
   private checkRoom(viewer: Viewer): void {
     for (let outer = viewer; outer !== undefined; outer = outer.parent) {
       if (this.list(outer).length >= outer.settings.childrenMax)
@@ -210,6 +263,10 @@ export class Jails implements JailDirectory {
       throw new NgError('EBUSY', `namespace ${namespace.name} is jail ${owner.name} already`);
   }
 
+  private log(jail: Jail, error: Error): void {
+    this.options.log(`jail ${jail.name}: ${error.message}`);
+  }
+
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.turn.then(work);
     this.turn = result.catch(() => {});
@@ -220,9 +277,10 @@ export class Jails implements JailDirectory {
 /** The inode of the network namespace that a jail is in. */
 const networkOf = (jail: Jail): number => jail.network?.namespace?.inode ?? ownInode();
 
-function openNamespace(name: string, settings: JailSettings): Namespace | undefined {
-  const { hostname, netns } = settings;
+function openNamespace(name: string, settings: JailSettings, utsDirectory: string): Namespace {
+  const { netns } = settings;
+  const hostname = settings.hostname || name;
   if (netns !== undefined) return Namespace.adopt(/^\d+$/.test(netns) ? Number(netns) : netns);
-  if (settings.vnet === 'new') return Namespace.create(name, { hostname: hostname || name });
-  return Namespace.createHostname(name, hostname || name);
+  if (settings.vnet === 'new') return Namespace.create(name, { hostname, utsDirectory });
+  return Namespace.createHostname(name, hostname, utsDirectory);
 }

@@ -3,6 +3,8 @@ import { NgError } from '../netgraph/errors.js';
 /** What `jail -c` was told, checked. */
 export interface JailSettings {
   name: string;
+  /** Its ID; undefined: the next that is free. */
+  jid: number | undefined;
   hostname: string;
   path: string;
   /** `new`: a vnet of its own; `inherit`: that of its parent. */
@@ -28,7 +30,7 @@ const truth: Readonly<Record<string, boolean>> = {
 };
 
 function boolean(name: string, value: string): boolean {
-  const result = truth[value];
+  const result = Object.hasOwn(truth, value) ? truth[value] : undefined;
   if (result === undefined) throw new NgError('EINVAL', `${name}: "${value}" is neither true nor false`);
   return result;
 }
@@ -91,7 +93,9 @@ export function applyParameters(
         result.vnet = 'new';
         break;
       case 'jid':
-        throw new NgError('EINVAL', 'jid: IDs are given out in order and cannot be chosen');
+        result.jid = number(name, value);
+        if (result.jid === 0) throw new NgError('EINVAL', 'jid: 0 is the host');
+        break;
       default:
         if (!COMMAND.test(name)) throw new NgError('EINVAL', `unknown parameter: ${name}`);
     }

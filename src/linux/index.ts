@@ -8,6 +8,7 @@ export {
   NETNS_DIRECTORY,
   ownInode,
   processesIn,
+  removeHolderDirectory,
   UTS_DIRECTORY,
 } from './netns.js';
 export { execIn, lockFile, namespaceOfPeer, peerCredentials } from './process.js';

@@ -42,6 +42,7 @@ export class Lifetimes {
         unlinked = true;
         release();
         events.unlinked?.();
+        if (stopped) return; // by whoever heard of it
       }
       if (namespace.processes().length === 0) events.ended();
       else timer = setTimeout(check, LINGER).unref();

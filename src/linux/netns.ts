@@ -3,10 +3,11 @@ import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, statSync } from
 import { basename, join } from 'node:path';
 import { NgError } from '../netgraph/errors.js';
 import { attempt, codeOf, native } from './native.js';
+import { Rtnetlink } from './rtnetlink.js';
 
 /** Where `ip netns` keeps its names. */
 export const NETNS_DIRECTORY = '/run/netns';
-/** Where the UTS namespaces (hostnames) that belong to ours are, by the same names. */
+/** Where the UTS namespaces (hostnames) that belong to ours are unless said otherwise, by the same names. */
 export const UTS_DIRECTORY = '/run/netgraph/uts';
 
 /** A file's identity: two paths with the same lead to the same namespace. */
@@ -26,6 +27,11 @@ function prepare(directory: string): void {
   mkdirSync(join(directory, '..'), { recursive: true });
   native.prepareHolderDirectory(directory);
   prepared.add(directory);
+}
+
+/** Takes away a directory that held namespaces, unless it holds any still. */
+export function removeHolderDirectory(directory: string): void {
+  if (prepared.delete(directory)) attempt(directory, () => native.removeHolderDirectory(directory));
 }
 
 function checkName(name: string): void {
@@ -52,16 +58,18 @@ export class Namespace {
 
   /**
    * Makes a namespace with `lo` up, known to `ip netns` by this name, with a hostname of its own.
+   * @param options.utsDirectory where the hostname is held
    * @throws NgError EEXIST the name is taken, EPERM not root
    */
-  static create(name: string, options: { hostname?: string } = {}): Namespace {
+  static create(name: string, options: { hostname?: string; utsDirectory?: string } = {}): Namespace {
     checkName(name);
+    const { hostname = name, utsDirectory = UTS_DIRECTORY } = options;
     const path = join(NETNS_DIRECTORY, name);
-    const uts = join(UTS_DIRECTORY, name);
+    const uts = join(utsDirectory, name);
     return attempt(`namespace ${name}`, () => {
       prepare(NETNS_DIRECTORY);
-      prepare(UTS_DIRECTORY);
-      native.netnsCreate(path, uts, options.hostname ?? name);
+      prepare(utsDirectory);
+      native.netnsCreate(path, uts, hostname);
       return new Namespace(name, path, uts, identify(path), identify(uts), undefined, true);
     });
   }
@@ -70,12 +78,12 @@ export class Namespace {
    * The network namespace that this program is in, with a hostname of its own.
    * @throws NgError EEXIST the name is taken, EPERM not root
    */
-  static createHostname(name: string, hostname: string): Namespace {
+  static createHostname(name: string, hostname: string, utsDirectory = UTS_DIRECTORY): Namespace {
     checkName(name);
     const path = '/proc/self/ns/net';
-    const uts = join(UTS_DIRECTORY, name);
+    const uts = join(utsDirectory, name);
     return attempt(`hostname of ${name}`, () => {
-      prepare(UTS_DIRECTORY);
+      prepare(utsDirectory);
       native.netnsCreate('', uts, hostname);
       return new Namespace(name, path, uts, identify(path), identify(uts), undefined, true);
     });
@@ -93,7 +101,7 @@ export class Namespace {
     if (!absolute) checkName(spec);
     const path = absolute ? spec : join(NETNS_DIRECTORY, spec);
     const uts = join(UTS_DIRECTORY, spec);
-    const identity = attempt(`namespace ${spec}`, () => identify(path));
+    const identity = attempt(`namespace ${spec}`, () => identifyNetwork(path));
     const found = absolute ? undefined : statSync(uts, { throwIfNoEntry: false });
     const utsIdentity = found?.dev === nsfs ? found : undefined;
     return new Namespace(basename(path), path, utsIdentity && uts, identity, utsIdentity, undefined, false);
@@ -173,6 +181,18 @@ function identify(path: string): Identity {
   const { dev, ino } = statSync(path);
   if (dev !== nsfs) throw new NgError('EINVAL', `${path} is not a namespace`);
   return { dev, ino };
+}
+
+/** Which kind of namespace a file is, only the kernel can tell: every network has interfaces to ask for. */
+function identifyNetwork(path: string): Identity {
+  const identity = identify(path);
+  if (/^\/proc\/[^/]+\/ns\/net$/.test(path)) return identity;
+  try {
+    new Rtnetlink(path).link('lo');
+    return identity;
+  } catch (error) {
+    throw codeOf(error) === 'EINVAL' ? new NgError('EINVAL', `${path} is not a network namespace`) : error;
+  }
 }
 
 /** PIDs of all processes in the namespace with this inode. */

@@ -135,7 +135,9 @@ export class TapHost implements DeviceProvider {
     try {
       return native.tapOpen(netns, name, offloads).fd;
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST' || !this.removals.makeWay(fstatSync(netns).ino, name)) throw error;
+      const { code, syscall, message } = error as NodeJS.ErrnoException;
+      if (syscall === 'open') throw new NgError('ENXIO', `${name}: this system has no TAPs: ${message}`);
+      if (code !== 'EEXIST' || !this.removals.makeWay(fstatSync(netns).ino, name)) throw error;
       return native.tapOpen(netns, name, offloads).fd;
     }
   }

@@ -76,7 +76,14 @@ export const eiface = defineNode({
         if (hooks.ether !== undefined) throw new NgError('EISCONN', `node ${node} is connected already`);
       },
       connect: () => device.setCarrier(true),
-      disconnect: () => device.setCarrier(false),
+      disconnect() {
+        try {
+          device.setCarrier(false);
+        } catch (error) {
+          // An interface that somebody deleted has no link anyway.
+          if ((error as NgError).code !== 'ENXIO') throw error;
+        }
+      },
       persists: () => true,
       on: {
         getifname() {

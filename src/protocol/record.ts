@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { NgError } from '../netgraph/errors.js';
 
 /**
  * What goes over the control socket: records of a length (uint32, little endian, of all that follows), a kind
@@ -55,10 +56,10 @@ export function encodeResult(
   return encodeRecord(Kind.RESULT, id, errno, error?.message ?? JSON.stringify(result));
 }
 
-/** A name (path, hook, address) and the bytes behind its NUL. */
+/** A name (path, hook, address) and the bytes behind its NUL. @throws NgError EINVAL there is none */
 export function splitName(body: Uint8Array): [name: string, rest: Uint8Array] {
   const end = body.indexOf(0);
-  if (end < 0) throw new Error('record without a name');
+  if (end < 0) throw new NgError('EINVAL', 'a record without the name that it must begin with');
   return [Buffer.from(body.buffer, body.byteOffset, end).toString('utf8'), body.subarray(end + 1)];
 }
 
@@ -68,14 +69,16 @@ export class RecordReader {
 
   /**
    * Takes what the stream gave and returns the records that are complete. Their bodies are views, valid for
-   * good. Throws when the stream cannot be one of records.
+   * good.
+   * @throws NgError EMSGSIZE the stream cannot be one of records
    */
   push(chunk: Buffer): ControlRecord[] {
     let bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
     const records: ControlRecord[] = [];
     while (bytes.length >= 4) {
       const length = bytes.readUInt32LE(0);
-      if (length < HEAD - 4 || length > MAX_RECORD) throw new Error(`record of ${length} bytes`);
+      if (length < HEAD - 4 || length > MAX_RECORD)
+        throw new NgError('EMSGSIZE', `record of ${length} bytes, not ${HEAD - 4} to ${MAX_RECORD}`);
       if (bytes.length < 4 + length) break;
       const body = bytes.subarray(HEAD, 4 + length);
       records.push({ kind: bytes[4], id: bytes.readUInt32LE(5), body });

@@ -17,6 +17,8 @@ export interface WorldOptions {
   offloads?: boolean;
   /** Finds out nodes that use a frame after its time. Slow. Default: NETGRAPH_DEBUG is set. */
   debug?: boolean;
+  /** Directory that holds the hostnames of jails. Default: /run/netgraph/uts. */
+  utsDirectory?: string;
   /** Marks our interfaces (their alias is `netgraph:INSTANCE`). Default: the process ID. */
   instance?: string;
 }
@@ -46,7 +48,12 @@ export class World {
       debug: options.debug ?? Boolean(process.env.NETGRAPH_DEBUG),
       report,
     });
-    this.jails = new Jails(this.vnets, this.interfaces.lifetimes, () => this.settled(), log);
+    this.jails = new Jails(this.vnets, {
+      lifetimes: this.interfaces.lifetimes,
+      settled: () => this.settled(),
+      utsDirectory: options.utsDirectory,
+      log,
+    });
     this.graph = new Netgraph(this.vnets, {
       clock: systemClock,
       random: options.random ?? Math.random,
@@ -75,9 +82,12 @@ export class World {
 
   /** Takes down jails, nodes and interfaces. */
   async close(): Promise<void> {
-    await this.jails.close();
-    this.graph.close();
-    await this.interfaces.close();
+    try {
+      await this.jails.close();
+      this.graph.close();
+    } finally {
+      await this.interfaces.close();
+    }
   }
 
   private namespaceOf(vnet: Vnet) {

@@ -1,7 +1,14 @@
-import type { SimulatedWorld } from './world.js';
+import type { JailDirectory, Netgraph } from '../../src/netgraph/index.js';
+import type { Vnet } from '../../src/vnet/index.js';
+
+export interface Graphs {
+  readonly graph: Netgraph;
+  readonly vnets: Iterable<Vnet>;
+  readonly jails: Pick<JailDirectory, 'idOf'>;
+}
 
 /** What is wrong with the graphs of a world, in sentences. */
-export function faults({ graph, vnets, jails }: SimulatedWorld): string[] {
+export function faults({ graph, vnets, jails }: Graphs): string[] {
   const found: string[] = [];
   const living = new Map<string, number>();
   for (const vnet of vnets) {
