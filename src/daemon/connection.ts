@@ -27,7 +27,10 @@ export class Connection {
   private data: DataSocket | undefined;
   private readonly reader = new RecordReader();
   private readonly requests: ControlRecord[] = [];
+  /** A request is under way, or the next ones are being taken up. */
   private working = false;
+  private takingUp = false;
+  private readonly removalsBefore: number;
 
   constructor(
     readonly daemon: Daemon,
@@ -36,9 +39,11 @@ export class Connection {
     readonly home: Jail | undefined,
   ) {
     this.jail = home;
+    this.removalsBefore = this.world.interfaces.removals.count;
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     socket.on('drain', () => this.work());
     socket.on('error', () => socket.destroy());
+    socket.on('end', () => void this.leave());
     socket.on('close', () => this.closed());
   }
 
@@ -109,36 +114,24 @@ export class Connection {
 
   /** Does the requests that came, in order. A client that does not read its answers has to wait with the rest. */
   private work(): void {
+    if (this.takingUp) return;
+    this.takingUp = true;
     while (!this.working && this.requests.length > 0 && !this.socket.writableNeedDrain) {
       this.working = true;
       this.request(this.requests.shift()!);
     }
+    this.takingUp = false;
     if (this.requests.length > 0) this.socket.pause();
     else if (this.socket.isPaused()) this.socket.resume();
   }
 
   private request({ kind, id, body }: ControlRecord): void {
-    const { removals } = this.world.interfaces;
-    const before = removals.count;
-    const answer = (error: unknown, result: unknown): void => {
-      // What the request took down shall be gone from the system when its result is there.
-      if (removals.count === before) this.answer(id, error, result);
-      else void this.world.settled().then(() => this.answer(id, error, result));
-    };
-    // What follows from a request may happen right after its outcome is known: so the answer comes after that.
-    let outcome: [error: unknown, result: unknown] | undefined;
-    let returned = false;
-    const done = (error?: unknown, result: unknown = {}): void => {
-      if (returned) answer(error, result);
-      else outcome = [error, result];
-    };
+    const done = (error?: unknown, result: unknown = {}): void => this.answer(id, error, result);
     try {
       this.dispatch(kind, body, done);
     } catch (error) {
       done(error);
     }
-    returned = true;
-    if (outcome !== undefined) answer(...outcome);
   }
 
   private dispatch(kind: number, body: Uint8Array, done: (error?: unknown, result?: unknown) => void): void {
@@ -191,6 +184,16 @@ export class Connection {
 
   private write(bytes: Uint8Array): void {
     if (this.socket.writable) this.socket.write(bytes);
+  }
+
+  /**
+   * The client has no more requests. Our end of the connection closes when what it took down is gone from the system:
+   * whoever waits for that finds no trace of it, and yet need not wait for each interface by itself.
+   */
+  private async leave(): Promise<void> {
+    this.closed();
+    if (this.world.interfaces.removals.count !== this.removalsBefore) await this.world.settled();
+    this.socket.end();
   }
 
   private closed(): void {

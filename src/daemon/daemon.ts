@@ -27,7 +27,7 @@ export class Daemon {
     readonly log: (line: string) => void,
   ) {
     this.world = new World({ log, instance: paths.runDir, utsDirectory: paths.utsDir });
-    this.server = createServer((socket) => this.accept(socket));
+    this.server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
   }
 
   /**
@@ -80,6 +80,7 @@ export class Daemon {
   private refuse(socket: Socket, error: NgError): void {
     const reader = new RecordReader();
     this.refused.add(socket);
+    socket.on('end', () => socket.end());
     socket.on('close', () => this.refused.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.setTimeout(PATIENCE, () => socket.destroy());

@@ -32,7 +32,6 @@ export class LocalSocket extends NetgraphSocket {
     await new Promise<void>((resolve, reject) => {
       this.control.send(path, message, (error) => (error === undefined ? resolve() : reject(error)));
     });
-    await this.world.settled();
   }
 
   override async sendData(hook: string | undefined, data: Uint8Array): Promise<void> {
