@@ -1,9 +1,18 @@
+import { writeSync } from 'node:fs';
 import { instancePaths } from '../protocol/index.js';
 import { Daemon } from './daemon.js';
 
+/** Writes a line to standard error. A disk that is full is no reason to fail, nor to complain about it in the log. */
+function log(line: string): void {
+  try {
+    writeSync(2, `${new Date().toISOString()} ${line}\n`);
+  } catch {
+    // There is nobody left to tell.
+  }
+}
+
 /** Runs the daemon of this instance until it is told to stop. Returns the exit code. */
 export async function runDaemon(): Promise<number> {
-  const log = (line: string) => console.error(`${new Date().toISOString()} ${line}`);
   const paths = instancePaths();
   const daemon = await Daemon.start(paths, log);
   if (daemon === undefined) {

@@ -104,6 +104,7 @@ export function destroyHook(hook: Hook): void {
   const { node, peer } = hook;
   hook.gate |= Gate.INVALID;
   hook.peer = hook;
+  hook.likely = hook; // holds on to nobody
   if (peer !== hook) {
     peer.gate |= Gate.INVALID;
     peer.peer = peer;

@@ -43,9 +43,9 @@ export class Executor {
     private readonly failed: (node: Node, error: unknown) => void,
   ) {}
 
-  /** Whether a frame may go directly through `hook`, which is open on both sides. */
-  get exhausted(): boolean {
-    return this.depth >= MAX_DEPTH || this.budget <= 0;
+  /** Whether frames must wait because calls are nested too deeply; the same until the innermost one returns. */
+  get tooDeep(): boolean {
+    return this.depth >= MAX_DEPTH;
   }
 
   /** What `Hook.send` does when a gate is shut or the way was long. Returns 0 or an errno. */
@@ -55,7 +55,7 @@ export class Executor {
     if ((gate & Gate.INVALID) !== 0) return ENETDOWN;
     const writer = (gate & Gate.WRITER) !== 0;
     const must = (gate & (Gate.BUSY | Gate.WAITING | Gate.QUEUE)) !== 0 || (writer && node.readers > 0);
-    if (!must && !this.exhausted) return this.deliver(hook, frame, writer);
+    if (!must && !this.tooDeep && this.budget > 0) return this.deliver(hook, frame, writer);
     const { vnet } = node;
     const frames = limits.queuedFrames.get(vnet) + 1;
     const octets = limits.queuedOctets.get(vnet) + frame.length;
