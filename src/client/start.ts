@@ -73,7 +73,7 @@ async function spawnDetached(command: readonly string[], logPath: string, ended:
   mkdirSync(dirname(logPath), { recursive: true, mode: 0o755 });
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, command, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
+    const child = spawn(process.execPath, command, { detached: true, stdio: ['ignore', log, log] });
     child.once('exit', ended);
     child.once('error', ended);
     child.unref();

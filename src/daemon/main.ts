@@ -19,6 +19,8 @@ export async function runDaemon(): Promise<number> {
     log(`a daemon is running already, see ${paths.lock}`);
     return 1;
   }
+  // Out of the way of whoever wants to unmount where we were started. All paths are absolute by now.
+  process.chdir('/');
   log(`serving ${paths.socket}, process ${process.pid}`);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {

@@ -69,7 +69,7 @@ export class Namespace {
     return attempt(`namespace ${name}`, () => {
       prepare(NETNS_DIRECTORY);
       prepare(utsDirectory);
-      native.netnsCreate(path, uts, hostname);
+      createOrExplain(name, () => native.netnsCreate(path, uts, hostname));
       return new Namespace(name, path, uts, identify(path), identify(uts), undefined, true);
     });
   }
@@ -166,6 +166,17 @@ export class Namespace {
     } catch (error) {
       throw NgError.fromSystem(error, `namespace ${this.name}`);
     }
+  }
+}
+
+/** Whose the namespace is that has the name, that of a daemon that was killed say, only the user can know. */
+function createOrExplain(name: string, create: () => void): void {
+  try {
+    create();
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    const ways = `netns=${name} adopts it, "ip netns del ${name}" removes it`;
+    throw new NgError('EEXIST', `there is a namespace ${name} already: ${ways}`);
   }
 }
 

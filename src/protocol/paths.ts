@@ -1,9 +1,9 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** Where one instance of the daemon keeps its things. A second instance sets both variables. */
 export function instancePaths(env: NodeJS.ProcessEnv = process.env) {
-  const runDir = env.NETGRAPH_RUN_DIR || '/run/netgraph';
-  const stateDir = env.NETGRAPH_STATE_DIR || '/var/lib/netgraph';
+  const runDir = resolve(env.NETGRAPH_RUN_DIR || '/run/netgraph');
+  const stateDir = resolve(env.NETGRAPH_STATE_DIR || '/var/lib/netgraph');
   return {
     runDir,
     stateDir,

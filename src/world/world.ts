@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Jail, Jails } from '../jail/index.js';
 import { TapHost } from '../linux/index.js';
 import { Netgraph } from '../netgraph/index.js';
@@ -38,7 +39,7 @@ export class World {
     const report = (error: unknown) => log(String((error as Error)?.stack ?? error));
     const modulePath =
       options.modulePath ?? (process.env.NETGRAPH_MODULE_PATH ?? '').split(':').filter(Boolean);
-    const modules = new ModuleLoader(modulePath);
+    const modules = new ModuleLoader(modulePath.map((directory) => resolve(directory)));
     this.vnets = new VnetSystem((error, what) => log(`${what}: ${error}`));
     this.interfaces = new TapHost({
       netnsOf: (vnet) => this.namespaceOf(vnet),

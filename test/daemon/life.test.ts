@@ -11,11 +11,21 @@ ip -o link | cut -d: -f2; ps axo args | grep -v -e ' ps ' -e 'ps axo' -e '^grep 
 const BUSY = `
 for j in a b; do
   jail -c name=$j vnet persist && printf 'mkpeer eiface e ether\\nname .:e nic\\n' | ngctl -j $j -f -
-  printf "mkpeer wormhole w evthorizon\\nname .:w to$j\\nmsg to$j: open \\"$j\\"\\n" | ngctl -f -
-  ngctl connect to$j:jid=$(jls -j $j jid) nic: evthorizon ether
 done
-ngctl connect toa: tob: evthorizon evthorizon
-ngctl mkpeer . eiface e ether
+ngctl -f - <<EOF
+mkpeer wormhole wa evthorizon
+mkpeer wormhole wb evthorizon
+msg wa open "a"
+msg wb open "b"
+connect wa.jid=1 nic: evthorizon ether
+connect wb.jid=2 nic: evthorizon ether
+name wa toa
+name wb tob
+rmhook wa
+rmhook wb
+connect toa: tob: evthorizon evthorizon
+mkpeer eiface e ether
+EOF
 jexec a sleep 1000 >/dev/null 2>&1 &`;
 
 async function makeBusy(box: Machine): Promise<void> {
@@ -113,15 +123,46 @@ describeReal('the daemon', () => {
     await until(async () => (await box.sh(EVERYTHING)) === before);
   });
 
-  it('takes the place of one that was killed and left its socket', async () => {
+  it('takes the place of one that was killed and left its socket, and knows what that left of jails', async () => {
     const { box } = t;
-    await box.daemon();
+    await makeBusy(box);
     const { pid } = await box.status();
     await box.sh(`kill -9 ${pid}; while kill -0 ${pid} 2>/dev/null; do sleep 0.01; done`);
     expect(await box.sh(`test -S ${SOCKET} && netgraph status`)).toBe(`not running (${SOCKET})\n(exit 1)\n`);
     expect(await box.sh('netgraph stop')).toBe('');
-    expect(await box.sh('ngctl list | head -1')).toBe('There are 1 total nodes:\n');
+    expect(await box.sh('ngctl list | head -1; jls -c')).toBe('There are 1 total nodes:\n');
     expect((await box.status()).pid).not.toBe(pid);
+    const taken = 'there is a namespace a already: netns=a adopts it, "ip netns del a" removes it';
+    expect(await box.sh('jail -c name=a vnet persist')).toBe(`jail: ${taken}\n(exit 1)\n`);
+    expect(await box.sh('jail -c name=a netns=a persist; jexec a hostname; pgrep -xc sleep')).toBe('a\n1\n');
+    expect(await box.sh('jail -r a; pkill -x sleep; ip netns del a; jail -c name=a vnet persist')).toBe('');
+    expect(await box.sh('jexec a hostname; netgraph stop; ip netns list')).toBe('a\nb\n');
+  });
+
+  it('is found wherever it is, and goes on when its disk is full', async () => {
+    const { box } = t;
+    const there = 'export NETGRAPH_RUN_DIR=here/run NETGRAPH_STATE_DIR=here/state';
+    await box.sh('mkdir -p /run/small/here; mount -t tmpfs -o size=64k tmpfs /run/small/here');
+    expect(await box.sh(`cd /run/small; ${there}; ngctl list | head -1`)).toBe('There are 1 total nodes:\n');
+    const status = await box.run(`cd /run/small; ${there}; netgraph status --json`);
+    const { pid, ...rest } = JSON.parse(status.stdout);
+    expect(rest).toMatchObject({
+      socket: '/run/small/here/run/control.sock',
+      stateDir: '/run/small/here/state',
+    });
+    expect(
+      await box.sh(`readlink /proc/${pid}/cwd; cat /dev/zero 2>/dev/null >/run/small/here/full || true`),
+    ).toBe('/\n');
+    for (let i = 0; i < 20; i++) {
+      const client = box.connect([], '/run/small/here/run/control.sock');
+      client.write(Buffer.from('something for the log to tell of'));
+      await client.record();
+    }
+    expect(
+      await box.sh(
+        `cd /run/small; ${there}; netgraph status --json | grep pid; netgraph stop; ls -A here/run`,
+      ),
+    ).toBe(`  "pid": ${pid},\n`);
   });
 
   it('may be there twice, and one knows nothing of the other', async () => {
@@ -137,7 +178,7 @@ describeReal('the daemon', () => {
       'h\n',
     );
     expect(await box.sh(`${other} jail -c name=a vnet persist`)).toMatch(
-      /^jail: namespace a: .*exists.*\n\(exit 1\)/i,
+      /^jail: there is a namespace a already: .*\n\(exit 1\)/,
     );
     expect(await box.sh(`export ${other}; jexec h hostname; netgraph status --json`)).toContain(
       '/run/other/state',

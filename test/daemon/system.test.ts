@@ -65,7 +65,10 @@ describeReal('what the daemon cannot do here', () => {
       ['jail -r nope', 'jail: "nope" not found\n(exit 1)\n'],
       ['jail -c name=a vnet persist', ''],
       ['jail -c name=a vnet persist', 'jail: "a" already exists\n(exit 1)\n'],
-      ['ip netns add taken; jail -c name=taken vnet persist', 'jail: namespace taken: EEXIST: '],
+      [
+        'ip netns add taken; jail -c name=taken vnet persist',
+        'jail: there is a namespace taken already: netns=taken adopts it, "ip netns del taken" removes it',
+      ],
       ['ngctl mkpeer nope: hub a b', 'ngctl: send msg: No such file or directory\n(exit 71)\n'],
       ['ngctl -d mkpeer . nope a b', '(no node type "nope", and no module ng_nope)\n(exit 71)\n'],
       ['ngctl -d msg .: nope', 'ngctl: send msg: Function not implemented\n'],
