@@ -164,7 +164,12 @@ describeReal('a client', () => {
     client.reading(true);
     let results = 0;
     await client.record(({ kind }) => kind === Kind.RESULT && ++results === 100_000);
+    // Or end as it was.
+    client.reading(false);
+    for (let i = 0; i < 5; i++) client.write(Buffer.concat(Array.from({ length: 1000 }, () => calls)));
+    await sleep(100);
     client.destroy();
+    await until(async () => (await t.box.sh('ngctl list | head -1')) === 'There are 1 total nodes:\n');
   });
 
   it('that does not read what others send it is sent no more than it has room for', async () => {
