@@ -12,17 +12,6 @@ const LARGEST = 66048 - VNET_HEADER;
 const POISON = 0xdb;
 const ZERO_HEADER = new Uint8Array(VNET_HEADER);
 
-export const newCounters = (): DeviceCounters => ({
-  rxFrames: 0,
-  rxOctets: 0,
-  txFrames: 0,
-  txOctets: 0,
-  dropDown: 0,
-  dropNoBuffer: 0,
-  dropGone: 0,
-  dropInvalid: 0,
-});
-
 /** A frame of the slab. The write is put off to the end of the batch, so the bytes must stay as they are till then. */
 class SlabFrame extends Frame {
   queued = false;

@@ -1,10 +1,16 @@
 /** Ethernet interfaces for the graph: TAPs in network namespaces. */
 import { closeSync, fstatSync } from 'node:fs';
-import type { DeviceProvider, EthernetDevice, EthernetEvents, InterfaceAddress } from '../netgraph/device.js';
+import {
+  type DeviceProvider,
+  type EthernetDevice,
+  type EthernetEvents,
+  type InterfaceAddress,
+  newCounters,
+} from '../netgraph/device.js';
 import { NgError } from '../netgraph/errors.js';
 import type { Frame } from '../netgraph/frame.js';
 import type { Vnet } from '../vnet/index.js';
-import { Batches, newCounters, type Port, Queue } from './batch.js';
+import { Batches, type Port, Queue } from './batch.js';
 import { Lifetimes } from './lifetime.js';
 import { addressBytes, hostId, stableAddress } from './mac.js';
 import { Monitor } from './monitor.js';

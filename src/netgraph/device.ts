@@ -23,6 +23,18 @@ export interface DeviceCounters {
   dropInvalid: number;
 }
 
+/** Counters that have counted nothing yet. */
+export const newCounters = (): DeviceCounters => ({
+  rxFrames: 0,
+  rxOctets: 0,
+  txFrames: 0,
+  txOctets: 0,
+  dropDown: 0,
+  dropNoBuffer: 0,
+  dropGone: 0,
+  dropInvalid: 0,
+});
+
 /** One Ethernet interface in the vnet of a node, as `eiface` needs it. */
 export interface EthernetDevice {
   /** The interface's present name, which follows renames. */

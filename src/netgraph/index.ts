@@ -15,6 +15,7 @@ export type {
   EthernetEvents,
   InterfaceAddress,
 } from './device.js';
+export { newCounters } from './device.js';
 export { bypass, splice } from './edge.js';
 export type { Clock, Environment, JailDirectory, JailInfo } from './environment.js';
 export * from './errors.js';

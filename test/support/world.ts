@@ -13,6 +13,7 @@ import {
   Netgraph,
   NgError,
   type NodeType,
+  newCounters,
 } from '../../src/netgraph/index.js';
 import { nodeTypes } from '../../src/nodes/index.js';
 import { type Vnet, VnetSystem } from '../../src/vnet/index.js';
@@ -54,16 +55,7 @@ export class SimulatedDevice implements EthernetDevice {
   mac: Uint8Array;
   addressList: InterfaceAddress[] = [];
   offloads = true;
-  readonly counters = {
-    rxFrames: 0,
-    rxOctets: 0,
-    txFrames: 0,
-    txOctets: 0,
-    dropDown: 0,
-    dropNoBuffer: 0,
-    dropGone: 0,
-    dropInvalid: 0,
-  };
+  readonly counters = newCounters();
   /** What the graph gave to the network stack. */
   readonly received: Uint8Array[] = [];
 
