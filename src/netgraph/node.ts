@@ -60,10 +60,9 @@ export class Node {
     limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) - 1);
     if (this.byName.get(hook.name) === hook) {
       // A node connected to itself can have a name twice (ng_con_nodes checks before it makes the first).
-      this.setByName(
-        hook.name,
-        this.hooks.findLast((other) => other.name === hook.name),
-      );
+      const unique = this.hooks.length < this.byName.size;
+      const twin = unique ? undefined : this.hooks.findLast((other) => other.name === hook.name);
+      this.setByName(hook.name, twin);
     }
     return true;
   }
