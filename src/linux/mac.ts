@@ -36,5 +36,3 @@ export function addressBytes(address: number): Uint8Array {
   bytes.writeUIntBE(address, 0, 6);
   return new Uint8Array(bytes);
 }
-
-export const addressNumber = (bytes: Uint8Array): number => Buffer.from(bytes).readUIntBE(0, 6);

@@ -86,25 +86,29 @@ export const checksum = (bytes: Uint8Array, offset: number, length: number, init
  * The sum of an IPv4 pseudo header (RFC 9293, 3.1), not inverted: what stands in the checksum field of a partial
  * checksum. `addresses` is the offset of the source address, which the destination follows.
  */
-export function pseudoHeader4(
+export const pseudoHeader4 = (
   bytes: Uint8Array,
   addresses: number,
   protocol: number,
   length: number,
-): number {
-  let total = protocol + (length & 0xffff) + (length >>> 16);
-  for (let at = addresses; at < addresses + 8; at += 2) total += u16(bytes, at);
-  return fold(total);
-}
+): number => pseudoHeader(bytes, addresses, 8, protocol, length);
 
 /** The same for IPv6 (RFC 8200, 8.1), whose two addresses are 32 bytes. */
-export function pseudoHeader6(
+export const pseudoHeader6 = (
   bytes: Uint8Array,
   addresses: number,
   protocol: number,
   length: number,
+): number => pseudoHeader(bytes, addresses, 32, protocol, length);
+
+function pseudoHeader(
+  bytes: Uint8Array,
+  addresses: number,
+  size: number,
+  protocol: number,
+  length: number,
 ): number {
   let total = protocol + (length & 0xffff) + (length >>> 16);
-  for (let at = addresses; at < addresses + 32; at += 2) total += u16(bytes, at);
+  for (let at = addresses; at < addresses + size; at += 2) total += u16(bytes, at);
   return fold(total);
 }

@@ -16,12 +16,17 @@ import {
   Request,
   sort,
 } from '../../linux/nlmsg.js';
-import { type Address, type Link, parseAddress, parseLink } from '../../linux/rtnetlink.js';
+import {
+  type Address,
+  type Link,
+  parseAddress,
+  parseLink,
+  RTM_DELLINK,
+  RTM_NEWADDR,
+  RTM_NEWLINK,
+} from '../../linux/rtnetlink.js';
 
-const RTM_NEWLINK = 16;
-const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
-const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 const IFLA_IFNAME = 3;
 const IFLA_LINKINFO = 18;
