@@ -87,6 +87,8 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   init_netlink(exports);
   init_peer(exports);
   init_exec(exports);
+  init_handover(exports);
+  init_service(exports);
   return exports;
 }
 

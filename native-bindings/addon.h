@@ -88,3 +88,5 @@ void init_netns(Napi::Object exports);
 void init_netlink(Napi::Object exports);
 void init_peer(Napi::Object exports);
 void init_exec(Napi::Object exports);
+void init_handover(Napi::Object exports);
+void init_service(Napi::Object exports);

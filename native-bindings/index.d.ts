@@ -10,6 +10,10 @@ export type Netns = number | string;
  * @throws EEXIST an interface has the name already, ENAMETOOLONG, EINVAL not a name, EPERM not root
  */
 export function tapOpen(netns: Netns, name: string, offloads: boolean): { fd: number; offloads: number };
+/** Attaches to the TAP interface of that name, which outlived its process. @throws EBUSY it is in use */
+export function tapAttach(netns: Netns, name: string, offloads: boolean): { fd: number; offloads: number };
+/** Whether the interface stays when its descriptor is closed. */
+export function tapSetPersist(fd: number, on: boolean): void;
 /** Present name of the interface. @throws EBADFD the interface was deleted */
 export function tapName(fd: number): string;
 /** A new descriptor of the namespace that the interface is in now. @throws EBADFD it was deleted */
@@ -19,7 +23,7 @@ export function tapSetCarrier(fd: number, on: boolean): void;
 export function tapSetOffloads(fd: number, on: boolean): number;
 export function tapAddress(fd: number): Uint8Array;
 export function tapSetAddress(fd: number, address: Uint8Array): void;
-/** Closes on the pool: for a TAP that takes some 20 ms unless its link was deleted before. */
+/** Closes TAPs on the pool, which takes some 20 ms each unless the link was deleted before. None is persistent then. */
 export function closeFds(fds: number[]): Promise<void>;
 
 /** Reads all TAPs in batches, and netlink monitors and pidfds beside them, under one epoll. */
@@ -81,6 +85,22 @@ export function namespaceOfPeer(fd: number): Peer & { netInode: number; utsInode
 export function pidfdOpen(pid: number): number;
 /** Takes an exclusive lock; null: another has it. The lock goes when the descriptor is closed. */
 export function lockFile(path: string): number | null;
+
+/**
+ * Takes all other capabilities away from this thread, and so from the program that it executes next: other threads
+ * of this one keep theirs.
+ */
+export function keepCapabilities(numbers: number[]): void;
+/** The number of a group by its name, or null. */
+export function groupId(name: string): number | null;
+/** Sends a datagram to a UNIX socket; a path that begins with `@` is the name of an abstract one. */
+export function datagram(path: string, text: string): void;
+
+/** Two ends of a connection, for descriptors to pass between processes. Reading from it blocks. */
+export function socketPair(): [number, number];
+export function sendFds(socket: number, fds: number[]): void;
+/** Waits until so many descriptors have come. @throws ECONNRESET there are fewer, EMFILE */
+export function receiveFds(socket: number, count: number): number[];
 
 /**
  * Becomes another program in these namespaces. `mounts` names the namespace when /sys and /etc/netns/NAME shall be

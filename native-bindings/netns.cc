@@ -113,8 +113,9 @@ static Napi::Value netns_create(const Napi::CallbackInfo& info) {
     if (unshare((net.empty() ? 0 : CLONE_NEWNET) | (uts.empty() ? 0 : CLONE_NEWUTS)) < 0) fail("unshare", net + uts);
     if (!uts.empty() && sethostname(hostname.data(), hostname.size()) < 0) fail("sethostname", hostname);
     if (!net.empty()) interface_up("lo");
-    net_holder.hold("/proc/thread-self/ns/net");
+    // In this order: where there is the first alone, a kill left it, and the second is not ours.
     uts_holder.hold("/proc/thread-self/ns/uts");
+    net_holder.hold("/proc/thread-self/ns/net");
     net_holder.keep();
     uts_holder.keep();
   });

@@ -48,7 +48,9 @@ static ifreq request_for(int fd) {
   return request;
 }
 
-// tapOpen(netns, name, offloads): { fd, offloads }
+// tapOpen(netns, name, offloads): { fd, offloads }, of a new interface.
+// tapAttach, the same of one that outlived the process that made it.
+template <bool attach>
 static Napi::Value tap_open(const Napi::CallbackInfo& info) {
   Fd netns = open_namespace(info[0]);
   const std::string name = string_arg(info, 1, "name");
@@ -59,8 +61,9 @@ static Napi::Value tap_open(const Napi::CallbackInfo& info) {
   Fd fd = open_tun(netns.get());
   ifreq request{};
   memcpy(request.ifr_name, name.data(), name.size());
-  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (attach ? 0 : IFF_TUN_EXCL));
   if (ioctl(fd.get(), TUNSETIFF, &request) < 0) {
+    if (attach) fail("TUNSETIFF", name);
     // With IFF_TUN_EXCL the kernel says EBUSY for any interface of that name, a persistent TAP too.
     fail("TUNSETIFF", name, errno == EBUSY ? EEXIST : errno);
   }
@@ -94,6 +97,14 @@ static Napi::Value tap_set_carrier(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+static Napi::Value tap_set_persist(const Napi::CallbackInfo& info) {
+  const int fd = int_arg(info, 0, "fd");
+  if (ioctl(fd, TUNSETPERSIST, info[1].ToBoolean() ? 1L : 0L) < 0) {
+    fail("TUNSETPERSIST", "TAP descriptor " + std::to_string(fd));
+  }
+  return info.Env().Undefined();
+}
+
 static Napi::Value tap_set_offloads(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), set_offloads(int_arg(info, 0, "fd"), info[1].ToBoolean()));
 }
@@ -119,19 +130,24 @@ static Napi::Value tap_set_address(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// closeFds(fds): closing a TAP that still has its interface takes some 20 ms, so it is done on the pool.
+// closeFds(fds): of TAPs. One that still has its interface takes some 20 ms, so it is done on the pool.
 static Napi::Value close_fds(const Napi::CallbackInfo& info) {
   if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "fds must be an array of numbers");
   const Napi::Array list = info[0].As<Napi::Array>();
   std::vector<int> fds;
   for (uint32_t i = 0; i < list.Length(); i++) fds.push_back(list.Get(i).ToNumber().Int32Value());
   return promise(info.Env(), [fds = std::move(fds)] {
-    for (int fd : fds) close(fd);
+    for (int fd : fds) {
+      ioctl(fd, TUNSETPERSIST, 0L);  // fails where the interface was deleted, as it should be by now
+      close(fd);
+    }
   });
 }
 
 void init_tap(Napi::Object exports) {
-  define<tap_open>(exports, "tapOpen");
+  define<tap_open<false>>(exports, "tapOpen");
+  define<tap_open<true>>(exports, "tapAttach");
+  define<tap_set_persist>(exports, "tapSetPersist");
   define<tap_name>(exports, "tapName");
   define<tap_netns>(exports, "tapNetns");
   define<tap_set_carrier>(exports, "tapSetCarrier");

@@ -15,8 +15,9 @@ const arrows: Record<string, readonly string[]> = {
   jail: ['linux', 'netgraph', 'vnet'],
   protocol: ['netgraph'],
   client: ['netgraph', 'protocol'],
-  world: ['client', 'jail', 'linux', 'netgraph', 'nodes', 'vnet', 'wire'],
-  daemon: ['jail', 'linux', 'netgraph', 'nodes', 'protocol', 'vnet', 'world'],
+  state: [],
+  world: ['client', 'jail', 'linux', 'netgraph', 'nodes', 'state', 'vnet', 'wire'],
+  daemon: ['jail', 'linux', 'netgraph', 'nodes', 'protocol', 'state', 'vnet', 'world'],
   // `netgraph daemon` is the daemon; `netgraph types` prints the declarations of node types.
   cli: [
     'client',

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { NetgraphClient } from '../client/index.js';
 import { type DaemonStatus, instancePaths } from '../protocol/index.js';
 import { EX, Failure, getopt, runTool, UsageError } from './command.js';
@@ -33,10 +33,12 @@ const commands: Record<string, Command> = {
 
   async stop(words) {
     expectNone(words);
+    // What one left that was killed, another has to take up before it can take it down.
+    const startDaemon = existsSync(instancePaths().journal);
     const pid = await ask(async (client) => {
       await client.call('stop', {});
       return client.daemon.pid;
-    });
+    }, startDaemon);
     if (pid !== undefined) await ended(pid);
     return EX.OK;
   },
@@ -53,10 +55,13 @@ const commands: Record<string, Command> = {
 };
 
 /** Asks the running daemon; undefined when there is none. */
-async function ask<T>(question: (client: NetgraphClient) => Promise<T>): Promise<T | undefined> {
+async function ask<T>(
+  question: (client: NetgraphClient) => Promise<T>,
+  startDaemon = false,
+): Promise<T | undefined> {
   let client: NetgraphClient;
   try {
-    client = await NetgraphClient.connect({ startDaemon: false });
+    client = await NetgraphClient.connect({ startDaemon });
   } catch (error) {
     if ((error as { code?: string }).code === 'ENODAEMON') return undefined;
     throw error;

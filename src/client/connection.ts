@@ -4,6 +4,7 @@ import {
   type ControlRecord,
   encodeRecord,
   Kind,
+  MAX_ANSWER,
   MAX_RECORD,
   type Method,
   type Params,
@@ -39,7 +40,7 @@ const NUL = new Uint8Array(1);
 /** Requests and their results over a transport. */
 export class Connection {
   private readonly pending = new Map<number, Pending>();
-  private readonly reader = new RecordReader();
+  private readonly reader = new RecordReader(MAX_ANSWER);
   private lastId = 0;
   private lost: ClientError | undefined;
 

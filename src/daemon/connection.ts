@@ -162,6 +162,7 @@ export class Connection {
   }
 
   private answer(id: number, error: unknown, result: unknown): void {
+    this.world.commit();
     this.write(encodeResult(id, error === undefined ? undefined : NgError.fromSystem(error), result));
     this.working = false;
     this.work();

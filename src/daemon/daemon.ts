@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { lockFile, namespaceOfPeer } from '../linux/index.js';
 import { NgError } from '../netgraph/index.js';
 import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
+import { Journal, type OpenedJournal } from '../state/index.js';
 import { World } from '../world/index.js';
 import { Connection } from './connection.js';
 
@@ -25,6 +27,7 @@ export class Daemon {
   private constructor(
     readonly paths: InstancePaths,
     readonly log: (line: string) => void,
+    private readonly journal: Journal,
   ) {
     this.world = new World({ log, instance: paths.runDir, utsDirectory: paths.utsDir });
     this.server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
@@ -39,7 +42,10 @@ export class Daemon {
     // Held until this process ends, however it ends: whoever has it may replace a socket that was left.
     if (lockFile(paths.lock) === null) return undefined;
     rmSync(paths.socket, { force: true });
-    const daemon = new Daemon(paths, log);
+    const made = mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 });
+    const found = Journal.open(paths.journal);
+    const daemon = new Daemon(paths, log, found.journal);
+    await daemon.takeUp(found, made);
     await daemon.listen();
     return daemon;
   }
@@ -52,6 +58,18 @@ export class Daemon {
 
   async stopped(): Promise<void> {
     await once(this.server, 'close');
+  }
+
+  /** Takes up what the daemon before this one left, if it was killed. */
+  private async takeUp(found: OpenedJournal, made: string | undefined): Promise<void> {
+    const { damage } = found;
+    if (damage !== undefined) {
+      const { line, offset, reason, keptAs } = damage;
+      this.log(
+        `state is damaged at line ${line}, byte ${offset}: ${reason}; what is before it is good; see ${keptAs}`,
+      );
+    }
+    for (const what of await this.world.keep(found, made)) this.log(`not taken up: ${what}`);
   }
 
   private listen(): Promise<void> {
@@ -99,6 +117,8 @@ export class Daemon {
     const { socket, lock, log } = this.paths;
     try {
       await this.world.close();
+      this.journal.remove();
+      for (const made of this.world.made) removeEmpty(this.paths.stateDir, made);
       rmSync(log, { force: true });
     } catch (error) {
       this.log(`shutdown: ${(error as Error).stack}`);
@@ -109,5 +129,14 @@ export class Daemon {
     setImmediate(() => {
       for (const connection of this.connections) connection.end();
     });
+  }
+}
+
+/** Removes a directory and those around it up to `last`, as far as they are empty. */
+function removeEmpty(directory: string, last: string): void {
+  try {
+    for (let path = directory; path.startsWith(last); path = dirname(path)) rmdirSync(path);
+  } catch {
+    // Somebody else has something there.
   }
 }

@@ -31,7 +31,7 @@ export const readSysctl = ({ world, vnet }: Connection, name: string) =>
 export function writeSysctl(client: Connection, name: string, value: string) {
   if (client.home !== undefined) throw new NgError('EPERM', `a jail cannot set ${name}`);
   return translated(() => {
-    client.world.vnets.sysctls.write(client.vnet, name, value);
+    client.world.setSysctl(client.vnet, name, value);
     return readSysctl(client, name);
   });
 }

@@ -1,3 +1,3 @@
-export { Jail } from './jail.js';
-export { Jails, type Viewer } from './jails.js';
+export { Jail, type JailState } from './jail.js';
+export { type JailJournal, Jails, type Viewer } from './jails.js';
 export { applyParameters, checkJailName, type JailSettings } from './parameters.js';

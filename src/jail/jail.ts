@@ -1,6 +1,18 @@
-import type { Namespace } from '../linux/index.js';
+import type { Namespace, NamespaceState } from '../linux/index.js';
 import type { InVnet, Vnet } from '../vnet/index.js';
 import type { JailSettings } from './parameters.js';
+
+/** What a program that starts anew knows of a jail. JSON. */
+export interface JailState {
+  readonly id: number;
+  /** ID of the jail it is in, 0 for the host. */
+  readonly parent: number;
+  readonly settings: JailSettings;
+  readonly adopted: boolean;
+  /** `making` and `removing`: that was under way. */
+  readonly stage: 'making' | 'made' | 'removing';
+  readonly namespace?: NamespaceState;
+}
 
 /** One jail: a network namespace (unless it shares its parent's) and a hostname. */
 export class Jail implements InVnet {
@@ -34,6 +46,12 @@ export class Jail implements InVnet {
   isWithin(other: Jail | undefined): boolean {
     if (other === undefined || other === this) return true;
     return this.parent?.isWithin(other) ?? false;
+  }
+
+  state(): JailState {
+    const { id, parent, settings, adopted, dying, namespace } = this;
+    const stage = dying ? 'removing' : 'made';
+    return { id, parent: parent?.id ?? 0, settings, adopted, stage, namespace: namespace?.state() };
   }
 
   /** The nearest jail, from here outwards, with a namespace of its own. */

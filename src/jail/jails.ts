@@ -1,7 +1,7 @@
 import { Namespace, ownInode, removeHolderDirectory, UTS_DIRECTORY } from '../linux/index.js';
 import { type JailDirectory, NgError } from '../netgraph/index.js';
 import type { Vnet, VnetSystem } from '../vnet/index.js';
-import { Jail } from './jail.js';
+import { Jail, type JailState } from './jail.js';
 import { applyParameters, type JailSettings } from './parameters.js';
 import { endProcesses } from './processes.js';
 
@@ -14,12 +14,22 @@ export interface NamespaceWatch {
   watch(namespace: Namespace, events: { unlinked(): void; ended(): void }): () => void;
 }
 
+/** Is told what to know of jails when the program ends unexpectedly: before it happens, when that matters. */
+export interface JailJournal {
+  jail(state: JailState): void;
+  jailGone(id: number): void;
+  /** Makes sure that what was told is not lost. */
+  commit(): void;
+}
+
 export interface JailsOptions {
   lifetimes: NamespaceWatch;
   /** Resolves when the interfaces of destroyed nodes are gone. */
   settled(): Promise<void>;
   /** Directory that holds the hostnames. */
   utsDirectory?: string;
+  /** Marks our namespaces: becomes the alias of their `lo`. */
+  mark?: string;
   log(line: string): void;
 }
 
@@ -43,6 +53,8 @@ export class Jails implements JailDirectory {
   private readonly watches = new Map<Jail, () => void>();
   private readonly expiring = new Set<Jail>();
   private readonly utsDirectory: string;
+  /** Set when jails outlive the program. */
+  journal: JailJournal | undefined;
   private lastId = 0;
   private closed = false;
   /** Jails are made and removed one after the other. */
@@ -76,6 +88,7 @@ export class Jails implements JailDirectory {
       }
       if (settings.name !== jail.settings.name) this.checkFree(settings.name, jail.parent);
       jail.settings = settings;
+      this.journal?.jail(jail.state());
       await this.expire(jail);
       return jail;
     });
@@ -140,6 +153,12 @@ export class Jails implements JailDirectory {
     return this.owners.get(vnet)?.id ?? 0;
   }
 
+  nameOf(from: Vnet, vnet: Vnet): string {
+    const { name } = this.owners.get(vnet)!;
+    const outer = this.owners.get(from);
+    return outer === undefined ? name : name.slice(outer.name.length + 1);
+  }
+
   mayEnter(from: Vnet, to: Vnet): boolean {
     if (from === to || from.isDefault) return true;
     return this.owners.get(to)?.isWithin(this.owners.get(from)) ?? false;
@@ -158,22 +177,90 @@ export class Jails implements JailDirectory {
     this.checkRoom(viewer);
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
     const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
-    const namespace = openNamespace(fullName, settings, this.utsDirectory);
     const adopted = settings.netns !== undefined;
-    let vnet: Vnet;
+    this.journal?.jail({ id, parent: viewer?.id ?? 0, settings, adopted, stage: 'making' });
+    this.journal?.commit();
     try {
-      if (adopted) this.checkNotAdopted(namespace!);
-      vnet = settings.vnet === 'new' ? this.vnets.alloc() : (viewer?.vnet ?? this.vnets.vnet0);
+      const namespace = this.openNamespace(fullName, settings);
+      try {
+        if (adopted) this.checkNotAdopted(namespace);
+        return this.add(id, viewer, namespace, settings);
+      } catch (error) {
+        await namespace.remove();
+        throw error;
+      }
     } catch (error) {
-      await namespace?.remove();
+      this.journal?.jailGone(id);
       throw error;
+    } finally {
+      if (parameters.jid === undefined && this.jails.has(id)) this.lastId = id;
     }
-    if (parameters.jid === undefined) this.lastId = id;
-    const jail = new Jail(id, viewer, vnet, namespace, settings, adopted);
+  }
+
+  private add(id: number, parent: Viewer, namespace: Namespace, settings: JailSettings): Jail {
+    const vnet = settings.vnet === 'new' ? this.vnets.alloc() : (parent?.vnet ?? this.vnets.vnet0);
+    const jail = new Jail(id, parent, vnet, namespace, settings, settings.netns !== undefined);
     this.jails.set(id, jail);
-    if (jail.ownsVnet) this.owners.set(vnet, jail);
-    if (jail.ownsVnet && namespace !== undefined) this.watch(jail, namespace);
+    if (jail.ownsVnet) {
+      this.owners.set(vnet, jail);
+      this.watch(jail, namespace);
+    }
+    this.journal?.jail(jail.state());
     return jail;
+  }
+
+  private openNamespace(name: string, { netns, vnet, hostname }: JailSettings): Namespace {
+    const { mark } = this.options;
+    const { utsDirectory } = this;
+    if (netns !== undefined) return Namespace.adopt(/^\d+$/.test(netns) ? Number(netns) : netns);
+    if (vnet === 'new') return Namespace.create(name, { hostname: hostname || name, utsDirectory, mark });
+    return Namespace.createHostname(name, hostname || name, utsDirectory);
+  }
+
+  /**
+   * Takes up jails that outlived the program that made them.
+   * @param rebooted whether the system was started anew since, so that what is gone is to be made again
+   * @returns what became of those that are no more, in sentences; and the jails whose removal was under way
+   */
+  async restore(
+    states: readonly JailState[],
+    rebooted: boolean,
+  ): Promise<{ lost: string[]; removing: Jail[] }> {
+    const lost: string[] = [];
+    const removing: Jail[] = [];
+    for (const state of outermostFirst(states)) {
+      const parent = state.parent === 0 ? undefined : this.jails.get(state.parent);
+      const full = parent === undefined ? state.settings.name : `${parent.name}.${state.settings.name}`;
+      try {
+        if (parent === undefined && state.parent !== 0) throw new Error(`the jail around it is gone`);
+        if (state.stage === 'making') {
+          if (!state.adopted) await this.discard(full, state);
+          continue;
+        }
+        const jail = this.takeUp(full, parent, state, rebooted);
+        this.lastId = Math.max(this.lastId, jail.id);
+        if (state.stage === 'removing') removing.push(jail);
+      } catch (error) {
+        lost.push(`jail ${full} is gone: ${(error as Error).message}`);
+        if (!state.adopted)
+          await this.discard(full, state).catch((reason: Error) => lost.push(reason.message));
+      }
+    }
+    return { lost, removing };
+  }
+
+  private takeUp(name: string, parent: Viewer, state: JailState, rebooted: boolean): Jail {
+    const { id, settings, adopted } = state;
+    const old = state.namespace === undefined ? undefined : Namespace.restore(state.namespace);
+    const there = settings.vnet === 'new' ? old?.linked : old?.utsLinked;
+    if (there) return this.add(id, parent, old!, settings);
+    if (state.stage === 'removing' && !adopted) return this.add(id, parent, old!, settings);
+    if (!rebooted) throw new Error('somebody deleted its namespace');
+    return this.add(id, parent, this.openNamespace(name, settings), settings);
+  }
+
+  private discard(name: string, { settings }: JailState): Promise<void> {
+    return Namespace.discard(name, { net: settings.vnet === 'new', utsDirectory: this.utsDirectory });
   }
 
   private watch(jail: Jail, namespace: Namespace): void {
@@ -207,6 +294,8 @@ export class Jails implements JailDirectory {
     for (const inner of this.list(jail).reverse()) await this.takeDown(inner);
     jail.dying = true;
     this.unwatch(jail);
+    this.journal?.jail(jail.state());
+    this.journal?.commit();
     if (jail.ownsVnet) {
       this.vnets.destroy(jail.vnet);
       this.owners.delete(jail.vnet);
@@ -215,6 +304,7 @@ export class Jails implements JailDirectory {
       await this.options.settled();
       if (!jail.adopted) await endProcesses(() => this.processes(jail));
       await jail.namespace?.remove();
+      this.journal?.jailGone(jail.id);
     } finally {
       this.jails.delete(jail.id);
     }
@@ -277,10 +367,10 @@ export class Jails implements JailDirectory {
 /** The inode of the network namespace that a jail is in. */
 const networkOf = (jail: Jail): number => jail.network?.namespace?.inode ?? ownInode();
 
-function openNamespace(name: string, settings: JailSettings, utsDirectory: string): Namespace {
-  const { netns } = settings;
-  const hostname = settings.hostname || name;
-  if (netns !== undefined) return Namespace.adopt(/^\d+$/.test(netns) ? Number(netns) : netns);
-  if (settings.vnet === 'new') return Namespace.create(name, { hostname, utsDirectory });
-  return Namespace.createHostname(name, hostname, utsDirectory);
+/** Those that others are in before those. */
+function outermostFirst(states: readonly JailState[]): JailState[] {
+  const byId = new Map(states.map((state) => [state.id, state]));
+  const depth = (state: JailState | undefined): number =>
+    state === undefined ? 0 : 1 + depth(byId.get(state.parent));
+  return [...states].sort((a, b) => depth(a) - depth(b) || a.id - b.id);
 }

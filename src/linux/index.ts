@@ -1,10 +1,13 @@
 /** Linux: network namespaces, TAP interfaces, rtnetlink, and what of them the addon does. */
+export { type Capability, heldCapabilities, keepCapabilities } from './capabilities.js';
 export { type LifetimeEvents, Lifetimes } from './lifetime.js';
+export { bootId } from './mac.js';
 export { Monitor, type NamespaceEvents } from './monitor.js';
 export type { Netns, Peer } from './native.js';
 export {
   Namespace,
   type NamespaceSpec,
+  type NamespaceState,
   NETNS_DIRECTORY,
   ownInode,
   processesIn,

@@ -18,6 +18,9 @@ export function hostId(): string {
   return hostname();
 }
 
+/** What tells one start of the system from all others. */
+export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+
 /**
  * An Ethernet address as a number: the same for the same host, vnet and interface name, unless `taken` has it.
  * FreeBSD leaves 17 bits to chance; all 24 are used here, so that clashes are rare among thousands of interfaces.
@@ -36,3 +39,5 @@ export function addressBytes(address: number): Uint8Array {
   bytes.writeUIntBE(address, 0, 6);
   return new Uint8Array(bytes);
 }
+
+export const addressNumber = (bytes: Uint8Array): number => Buffer.from(bytes).readUIntBE(0, 6);

@@ -1,6 +1,6 @@
 /** Network namespaces and their UTS companions as objects: ip-netns(8), namespaces(7). */
 import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { NgError } from '../netgraph/errors.js';
 import { attempt, codeOf, native } from './native.js';
 import { Rtnetlink } from './rtnetlink.js';
@@ -16,8 +16,22 @@ interface Identity {
   ino: number;
 }
 
+/** What a program that starts anew knows of a namespace. JSON. */
+export interface NamespaceState {
+  readonly name: string;
+  readonly path: string;
+  readonly utsPath?: string;
+  readonly identity: Identity;
+  readonly utsIdentity?: Identity;
+  readonly pid?: number;
+  readonly created: boolean;
+}
+
 /** What a namespace is adopted by: a name of `ip netns`, an absolute path, or a process. */
 export type NamespaceSpec = string | number;
+
+/** Index of `lo`, in every namespace. */
+const LOOPBACK = 1;
 
 const prepared = new Set<string>();
 
@@ -59,17 +73,22 @@ export class Namespace {
   /**
    * Makes a namespace with `lo` up, known to `ip netns` by this name, with a hostname of its own.
    * @param options.utsDirectory where the hostname is held
+   * @param options.mark becomes the alias of `lo`, by which we know it as ours
    * @throws NgError EEXIST the name is taken, EPERM not root
    */
-  static create(name: string, options: { hostname?: string; utsDirectory?: string } = {}): Namespace {
+  static create(
+    name: string,
+    options: { hostname?: string; utsDirectory?: string; mark?: string } = {},
+  ): Namespace {
     checkName(name);
-    const { hostname = name, utsDirectory = UTS_DIRECTORY } = options;
+    const { hostname = name, utsDirectory = UTS_DIRECTORY, mark } = options;
     const path = join(NETNS_DIRECTORY, name);
     const uts = join(utsDirectory, name);
     return attempt(`namespace ${name}`, () => {
       prepare(NETNS_DIRECTORY);
       prepare(utsDirectory);
       createOrExplain(name, () => native.netnsCreate(path, uts, hostname));
+      if (mark !== undefined) new Rtnetlink(path).setLink(LOOPBACK, { alias: mark });
       return new Namespace(name, path, uts, identify(path), identify(uts), undefined, true);
     });
   }
@@ -102,8 +121,7 @@ export class Namespace {
     const path = absolute ? spec : join(NETNS_DIRECTORY, spec);
     const uts = join(UTS_DIRECTORY, spec);
     const identity = attempt(`namespace ${spec}`, () => identifyNetwork(path));
-    const found = absolute ? undefined : statSync(uts, { throwIfNoEntry: false });
-    const utsIdentity = found?.dev === nsfs ? found : undefined;
+    const utsIdentity = !absolute && isNamespace(uts) ? identify(uts) : undefined;
     return new Namespace(basename(path), path, utsIdentity && uts, identity, utsIdentity, undefined, false);
   }
 
@@ -116,6 +134,31 @@ export class Namespace {
       if (codeOf(error) === 'ENOENT') throw new NgError('ESRCH', `there is no process ${pid}`);
       throw NgError.fromSystem(error, `namespace of process ${pid}`);
     }
+  }
+
+  /** One that a program before this one made or adopted. Whether it is still there, `linked` and `utsLinked` tell. */
+  static restore(state: NamespaceState): Namespace {
+    const { name, path, utsPath, identity, utsIdentity, pid, created } = state;
+    if (created) prepare(dirname(utsPath!));
+    return new Namespace(name, path, utsPath, identity, utsIdentity, pid, created);
+  }
+
+  /** Takes away what a process left that was killed in the midst of `create` or `createHostname`. */
+  static async discard(
+    name: string,
+    { net, utsDirectory }: { net: boolean; utsDirectory: string },
+  ): Promise<void> {
+    const path = join(NETNS_DIRECTORY, name);
+    const uts = join(utsDirectory, name);
+    // The hostname comes first: a network without one is somebody else's.
+    const ours = net && (isNamespace(uts) || !isNamespace(path));
+    await native.holderRemove(ours ? path : '', uts);
+  }
+
+  /** What `restore` takes. */
+  state(): NamespaceState {
+    const { name, path, utsPath, identity, utsIdentity, pid, created } = this;
+    return { name, path, utsPath, identity: { ...identity }, utsIdentity, pid, created };
   }
 
   /** As /proc/PID/ns/net shows it; another namespace may get the number when this one is gone. */
@@ -131,6 +174,13 @@ export class Namespace {
   /** Whether its path still leads to it. When not, processes may still live in it. */
   get linked(): boolean {
     return leadsTo(this.path, this.identity);
+  }
+
+  /** Whether the hostname that it had of its own is still held. */
+  get utsLinked(): boolean {
+    return (
+      this.utsPath !== undefined && this.utsIdentity !== undefined && leadsTo(this.utsPath, this.utsIdentity)
+    );
   }
 
   /** A descriptor, for the caller to close soon: it keeps the namespace alive. @throws NgError ENOENT */
@@ -159,8 +209,7 @@ export class Namespace {
     this.created = false;
     // What others made under our name meanwhile is theirs.
     const net = this.linked && this.path.startsWith(NETNS_DIRECTORY) ? this.path : '';
-    const uts =
-      this.utsPath && this.utsIdentity && leadsTo(this.utsPath, this.utsIdentity) ? this.utsPath : '';
+    const uts = this.utsLinked ? this.utsPath! : '';
     try {
       await native.holderRemove(net, uts);
     } catch (error) {
@@ -182,6 +231,8 @@ function createOrExplain(name: string, create: () => void): void {
 
 /** The device number of namespace files, which tells them from files left where one was mounted. */
 const nsfs = statSync('/proc/self/ns/net').dev;
+
+const isNamespace = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.dev === nsfs;
 
 function leadsTo(path: string, { dev, ino }: Identity): boolean {
   const found = statSync(path, { throwIfNoEntry: false });

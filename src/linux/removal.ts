@@ -23,8 +23,14 @@ export class Removals {
   private readonly running = new Set<number>();
   private work: Promise<void> | undefined;
 
-  /** @param report hears of what the kernel refused; the descriptors are closed all the same */
-  constructor(private readonly report: (error: unknown) => void) {}
+  /**
+   * @param report hears of what the kernel refused; the descriptors are closed all the same
+   * @param before runs before the system sees anything of a removal
+   */
+  constructor(
+    private readonly report: (error: unknown) => void,
+    private readonly before: () => void = () => {},
+  ) {}
 
   /** Removes the interface of a TAP, wherever it is by now, and closes the descriptor. */
   add(fd: number): void {
@@ -59,6 +65,7 @@ export class Removals {
 
   private async run(): Promise<void> {
     while (this.waiting.size > 0) {
+      this.before();
       for (const fd of this.waiting) {
         if (this.running.size === BATCH) break;
         this.running.add(fd);

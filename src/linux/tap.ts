@@ -1,5 +1,5 @@
 /** Ethernet interfaces for the graph: TAPs in network namespaces. */
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, statSync } from 'node:fs';
 import {
   type DeviceProvider,
   type EthernetDevice,
@@ -12,13 +12,13 @@ import type { Frame } from '../netgraph/frame.js';
 import type { Vnet } from '../vnet/index.js';
 import { Batches, type Port, Queue } from './batch.js';
 import { Lifetimes } from './lifetime.js';
-import { addressBytes, hostId, stableAddress } from './mac.js';
+import { addressBytes, addressNumber, hostId, stableAddress } from './mac.js';
 import { Monitor } from './monitor.js';
 import { attempt, codeOf, native } from './native.js';
 import { Namespace, ownInode } from './netns.js';
 import { Reactor } from './reactor.js';
 import { locate, Removals } from './removal.js';
-import { type Link, Rtnetlink } from './rtnetlink.js';
+import { deleteLinks, type Link, Rtnetlink } from './rtnetlink.js';
 
 export interface TapHostOptions {
   /**
@@ -26,6 +26,8 @@ export interface TapHostOptions {
    * notice that the namespace lost its name.
    */
   netnsOf(vnet: Vnet): Namespace | string | number;
+  /** Where else an interface may be that outlived this program: all namespaces with interfaces of ours. */
+  namespaces?(): Iterable<Namespace | string>;
   /** What a vnet's Ethernet addresses are derived from, better the same after a restart. Default: its id. */
   identityOf?(vnet: Vnet): string;
   /** Goes into each interface's alias, `netgraph:INSTANCE`. Default: the process ID. */
@@ -34,6 +36,8 @@ export interface TapHostOptions {
   offloads?: boolean;
   /** Poisons frames after each batch, so that whoever keeps one without `retain()` is found out. Slow. */
   debug?: boolean;
+  /** Runs before interfaces are taken out of the system. */
+  beforeRemoval?(): void;
   /** Hears of errors that nobody waits for. Default: throws them as uncaught. */
   report?(error: unknown): void;
 }
@@ -42,6 +46,23 @@ function throwLater(error: unknown): void {
   process.nextTick(() => {
     throw error;
   });
+}
+
+/** What an interface is found by after the program started anew, and what it was like. */
+interface Kept {
+  name: string;
+  index: number;
+  /** Inode of its namespace. */
+  netns: number;
+  mac: string;
+  offloads: boolean;
+}
+
+/** An interface of ours without a device. */
+export interface Orphan {
+  /** Path of its namespace. */
+  netns: string;
+  link: Link;
 }
 
 /** A namespace with interfaces of ours in it. */
@@ -75,14 +96,19 @@ export class TapHost implements DeviceProvider {
   readonly taken = new Set<number>();
   private readonly places = new Map<number, Place>();
   private readonly host = hostId();
-  private readonly alias: string;
+  /** What marks an interface as ours. */
+  readonly alias: string;
+  /** Interfaces that end with this process so far. */
+  private readonly unkept = new Set<TapDevice>();
+  /** Descriptors that another process gave us, by `<inode of the namespace>/<index of the interface>`. */
+  private readonly inherited = new Map<string, number>();
   private closed = false;
 
   constructor(private readonly options: TapHostOptions) {
     this.report = options.report?.bind(options) ?? throwLater;
     this.reactor = new Reactor((count) => this.batches.received(count));
     this.batches = new Batches(this.reactor.poller, this.report, options.debug ?? false);
-    this.removals = new Removals(this.report);
+    this.removals = new Removals(this.report, () => options.beforeRemoval?.());
     this.monitor = new Monitor(this.reactor);
     this.lifetimes = new Lifetimes(this.reactor);
     this.alias = `netgraph:${options.instance ?? process.pid}`;
@@ -93,21 +119,62 @@ export class TapHost implements DeviceProvider {
     if (this.closed) throw new NgError('ESHUTDOWN', `interface ${name}: the TapHost is closed`);
     const spec = this.options.netnsOf(vnet);
     const identity = this.options.identityOf?.(vnet) ?? String(vnet.id);
-    return attempt(`interface ${name}`, () => {
-      const netns =
-        typeof spec === 'number' ? spec : (spec instanceof Namespace ? spec : Namespace.adopt(spec)).open();
-      try {
+    return attempt(`interface ${name}`, () =>
+      within(spec, (netns) => {
         const fd = this.openTap(netns, name);
-        try {
-          return this.makeDevice(vnet, fd, netns, spec, name, identity, events);
-        } catch (error) {
-          this.removals.add(fd);
-          throw error;
-        }
-      } finally {
-        if (netns !== spec) closeSync(netns);
-      }
+        const mac = addressBytes(stableAddress(this.host, identity, name, this.taken));
+        return this.makeDevice(vnet, { fd, netns, spec, name, mac }, events);
+      }),
+    );
+  }
+
+  /** @throws NgError as `createEthernet`; EEXIST also when the name is that of an interface of others by now */
+  resumeEthernet(vnet: Vnet, kept: unknown, events: EthernetEvents): TapDevice {
+    const { name, index, netns: inode, mac, offloads } = kept as Kept;
+    return attempt(`interface ${name}`, () => {
+      const found = this.find(vnet, inode, index, name);
+      const spec = found?.spec ?? this.options.netnsOf(vnet);
+      return within(spec, (netns) => {
+        const fd = found === undefined ? this.openTap(netns, name) : this.takeUp(netns, inode, found.link);
+        const address = found === undefined ? Uint8Array.from(Buffer.from(mac, 'hex')) : undefined;
+        const now = found?.link.name ?? name;
+        const device = this.makeDevice(vnet, { fd, netns, spec, name: now, mac: address }, events);
+        if (device.offloads !== offloads) device.setOffloads(offloads);
+        if (found === undefined)
+          this.report(`interface ${name} was gone: it is made anew, without addresses`);
+        return device;
+      });
     });
+  }
+
+  /** Makes the interfaces that there are outlive this process, however it ends: TUNSETPERSIST. */
+  keepAll(): void {
+    for (const device of this.unkept) {
+      try {
+        native.tapSetPersist(device.fd, true);
+      } catch (error) {
+        if (codeOf(error) !== 'EBADFD') this.report(error); // else it was deleted meanwhile
+      }
+    }
+    this.unkept.clear();
+  }
+
+  /** Interfaces with our mark, in namespaces that we know, that belong to no device. */
+  *orphans(): Iterable<Orphan> {
+    for (const spec of this.options.namespaces?.() ?? []) {
+      const netns = spec instanceof Namespace ? spec.path : spec;
+      const inode = statSync(netns, { throwIfNoEntry: false })?.ino;
+      if (inode === undefined) continue;
+      const devices = this.places.get(inode)?.devices;
+      for (const link of new Rtnetlink(netns).links())
+        if (link.kind === 'tun' && link.alias === this.alias && !devices?.has(link.index))
+          yield { netns, link };
+    }
+  }
+
+  /** Deletes interfaces that are left of an earlier process. */
+  removeOrphans(orphans: Orphan[]): Promise<void> {
+    return deleteLinks(orphans.map(({ netns, link }) => ({ netns, indexes: [link.index] })));
   }
 
   /** All interfaces there are. */
@@ -148,18 +215,40 @@ export class TapHost implements DeviceProvider {
     }
   }
 
-  private makeDevice(
-    vnet: Vnet,
-    fd: number,
-    netns: number,
-    spec: Namespace | string | number,
-    name: string,
-    identity: string,
-    events: EthernetEvents,
-  ): TapDevice {
+  /** An interface of ours that outlived the process that made it. */
+  private find(vnet: Vnet, inode: number, index: number, name: string) {
+    for (const spec of [this.options.netnsOf(vnet), ...(this.options.namespaces?.() ?? [])]) {
+      if (typeof spec === 'number') continue;
+      const path = spec instanceof Namespace ? spec.path : spec;
+      if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) continue;
+      const links = new Rtnetlink(path).linksOf([index, name]);
+      const link = links.find((one) => one?.alias === this.alias);
+      return link && { spec, link };
+    }
+    return undefined;
+  }
+
+  private takeUp(netns: number, inode: number, link: Link): number {
+    const key = `${inode}/${link.index}`;
+    const fd = this.inherited.get(key);
+    this.inherited.delete(key);
+    return fd ?? native.tapAttach(netns, link.name, this.options.offloads ?? true).fd;
+  }
+
+  /** Takes over the descriptor; without `mac` the interface keeps the address that it has. */
+  private makeDevice(vnet: Vnet, tap: Tap, events: EthernetEvents): TapDevice {
+    try {
+      return this.settleIn(vnet, tap, events);
+    } catch (error) {
+      this.removals.add(tap.fd);
+      throw error;
+    }
+  }
+
+  private settleIn(vnet: Vnet, { fd, netns, spec, name, mac }: Tap, events: EthernetEvents): TapDevice {
     const rtnetlink = new Rtnetlink(netns);
-    const mac = stableAddress(this.host, identity, name, this.taken);
-    native.tapSetAddress(fd, addressBytes(mac));
+    if (mac !== undefined) native.tapSetAddress(fd, mac);
+    const address = addressNumber(mac ?? native.tapAddress(fd));
     // Watched before it is looked at, so that no change falls between.
     const place = this.place(netns, spec);
     try {
@@ -170,10 +259,11 @@ export class TapHost implements DeviceProvider {
       } catch {
         // A courtesy, which not every kernel has room for.
       }
-      const device = new TapDevice(this, vnet, fd, name, mac, this.options.offloads ?? true, events);
+      const device = new TapDevice(this, vnet, fd, name, address, this.options.offloads ?? true, events);
       device.queue.slot = this.reactor.poller.add(fd);
       this.batches.ports[device.queue.slot] = device;
-      this.taken.add(mac);
+      this.taken.add(address);
+      this.unkept.add(device);
       this.settle(device, place.inode, link);
       return device;
     } finally {
@@ -237,9 +327,11 @@ export class TapHost implements DeviceProvider {
   }
 
   /** @internal */
-  drop(slot: number): void {
+  drop(device: TapDevice): void {
+    const { slot } = device.queue;
     this.batches.ports[slot] = undefined;
     this.reactor.poller.remove(slot);
+    this.unkept.delete(device);
   }
 
   /** Somebody deleted an interface, or moved it to another namespace, as `ifconfig vnet` does: looks where it is. */
@@ -262,6 +354,26 @@ export class TapHost implements DeviceProvider {
   }
 }
 
+/** A TAP that is to become a device. */
+interface Tap {
+  fd: number;
+  netns: number;
+  spec: Namespace | string | number;
+  name: string;
+  mac: Uint8Array | undefined;
+}
+
+/** Does something with a descriptor of a namespace. */
+function within<T>(spec: Namespace | string | number, work: (netns: number) => T): T {
+  if (typeof spec === 'number') return work(spec);
+  const netns = (spec instanceof Namespace ? spec : Namespace.adopt(spec)).open();
+  try {
+    return work(netns);
+  } finally {
+    closeSync(netns);
+  }
+}
+
 /** A TAP. */
 export class TapDevice implements EthernetDevice, Port {
   readonly counters = newCounters();
@@ -272,7 +384,7 @@ export class TapDevice implements EthernetDevice, Port {
   /** @internal */
   index = 0;
   private lastName: string;
-  private readonly mac: number;
+  private mac: number;
 
   /** Made by TapHost only. */
   constructor(
@@ -311,6 +423,7 @@ export class TapDevice implements EthernetDevice, Port {
   setAddress(address: Uint8Array): void {
     if (address.length !== 6) throw new NgError('EINVAL', `${this.name}: an Ethernet address has 6 bytes`);
     this.control(() => native.tapSetAddress(this.fd, address));
+    this.take(addressNumber(address));
   }
 
   setCarrier(on: boolean): void {
@@ -321,15 +434,20 @@ export class TapDevice implements EthernetDevice, Port {
     this.offloads = this.control(() => native.tapSetOffloads(this.fd, on)) !== 0;
   }
 
+  setName(name: string): void {
+    this.inPlace((rtnetlink) => rtnetlink.setLink(this.index, { name }));
+    this.lastName = name;
+    this.events.changed?.();
+  }
+
   addresses(): InterfaceAddress[] {
-    return this.control(() => {
-      const netns = native.tapNetns(this.fd);
-      try {
-        return new Rtnetlink(netns).addresses(this.index).map(({ family, address }) => ({ family, address }));
-      } finally {
-        closeSync(netns);
-      }
-    });
+    const found = this.inPlace((rtnetlink) => rtnetlink.addresses(this.index));
+    return found.map(({ family, address }) => ({ family, address }));
+  }
+
+  resume(): Kept {
+    const { name, index, inode: netns, mac, offloads } = this;
+    return { name, index, netns, mac: Buffer.from(addressBytes(mac)).toString('hex'), offloads };
   }
 
   transmit(frame: Frame): number {
@@ -339,7 +457,7 @@ export class TapDevice implements EthernetDevice, Port {
   destroy(): void {
     if (this.queue.slot < 0) return;
     this.lastName = this.name;
-    this.host.drop(this.queue.slot);
+    this.host.drop(this);
     this.queue.slot = -1;
     this.queue.up = false;
     this.host.leave(this);
@@ -364,9 +482,31 @@ export class TapDevice implements EthernetDevice, Port {
   }
 
   /** @internal */
-  changed(link: Link): void {
-    this.queue.up = link.up;
-    this.lastName = link.name;
+  changed({ up, name, address }: Link): void {
+    this.queue.up = up;
+    if (name !== this.lastName) this.events.changed?.();
+    this.lastName = name;
+    if (address.length === 6) this.take(addressNumber(address));
+  }
+
+  /** Notes what address it has. */
+  private take(mac: number): void {
+    if (mac === this.mac) return;
+    this.host.taken.delete(this.mac);
+    this.host.taken.add(mac);
+    this.mac = mac;
+    this.events.changed?.();
+  }
+
+  private inPlace<T>(work: (rtnetlink: Rtnetlink) => T): T {
+    return this.control(() => {
+      const netns = native.tapNetns(this.fd);
+      try {
+        return work(new Rtnetlink(netns));
+      } finally {
+        closeSync(netns);
+      }
+    });
   }
 
   private control<T>(work: () => T): T {

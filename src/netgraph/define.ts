@@ -45,6 +45,14 @@ export type Handlers<M extends MessageSpecs> = {
   [K in keyof M]: (args: ArgsOf<M[K]>, delivery: Delivery) => ReplyOf<M[K]>;
 };
 
+/**
+ * A message that brings a new node closer to where this one is: its name, its arguments if it has any, and the node
+ * that it makes if it makes one.
+ */
+export type Setting<M extends MessageSpecs = MessageSpecs> = {
+  [K in keyof M & string]: readonly [message: K, args?: ArgsOf<M[K]>, makes?: Node];
+}[keyof M & string];
+
 /** What one node does. Everything but `receive` has a default. */
 export interface Behaviour<M extends MessageSpecs, H extends string> {
   /** Frames, by hook where hooks have different roles. */
@@ -61,6 +69,13 @@ export interface Behaviour<M extends MessageSpecs, H extends string> {
   disconnect?(hook: Hook): void;
   /** Whether the node stays when its last hook goes. Default: it shuts down. */
   persists?(): boolean;
+  /** The messages that bring a new node, with the same hooks, to where this one is. Default: none. */
+  configuration?(): readonly Setting<M>[];
+  /**
+   * What `create` gets as `resume`, instead of a configuration, when the program starts anew and takes up what the
+   * system kept for the node meanwhile. JSON.
+   */
+  resume?(): unknown;
   /** Pre-shutdown: the node is marked as closing but its hooks still work. */
   close?(): void;
   /** All hooks are gone. `node.revive()` in here keeps the node (unless `node.reallyDie`). */
@@ -75,6 +90,8 @@ export interface Creation<H extends string> {
   readonly env: Environment;
   /** What the maker of the node passed along, for types that only the program itself makes. */
   readonly argument: unknown;
+  /** What `Behaviour.resume` of the same node gave before the program started anew; undefined for a new node. */
+  readonly resume: unknown;
 }
 
 /** A node type, struct ng_type. Made by `defineNode`. */
@@ -88,6 +105,8 @@ export interface NodeType {
   readonly commands: ReadonlyMap<number, string>;
   /** What a frame may be that this type handles: see `NodeDeclaration.frames`. */
   readonly frames: 'offload' | 'wire';
+  /** Whether its nodes end with the program: nothing that is written down has them. */
+  readonly transient: boolean;
   create(creation: Creation<string>): Behaviour<MessageSpecs, string>;
 }
 
@@ -103,6 +122,8 @@ interface NodeDeclaration<M extends MessageSpecs, H extends string> {
    * `wire`: the type looks at or changes what is on the wire and wants every frame complete.
    */
   frames?: 'offload' | 'wire';
+  /** The nodes are parts of programs, and end with them: they are not saved. Default: false. */
+  transient?: boolean;
   /** Makes one node: state in its closure, behaviour as the result. Throws NgError to refuse. */
   create(creation: Creation<H>): Behaviour<M, H>;
 }
@@ -114,7 +135,14 @@ export function defineNode<const M extends MessageSpecs = Record<never, never>, 
   const messages: MessageSpecs = declaration.messages ?? {};
   // The generics serve whoever writes a type; the graph treats all types alike.
   const create = declaration.create as unknown as NodeType['create'];
-  return { frames: 'offload', ...declaration, messages, commands: commandsOf(messages), create };
+  return {
+    frames: 'offload',
+    transient: false,
+    ...declaration,
+    messages,
+    commands: commandsOf(messages),
+    create,
+  };
 }
 
 /** The names of messages by command. */

@@ -58,8 +58,12 @@ export interface EthernetDevice {
    * EINVAL (shorter than an Ethernet header, or too long), ENOBUFS.
    */
   transmit(frame: Frame): number;
+  /** Renames the interface. @throws NgError EEXIST, EINVAL */
+  setName(name: string): void;
   /** Takes the interface out of its vnet. */
   destroy(): void;
+  /** What `resumeEthernet` finds the interface by when the program starts anew. JSON. */
+  resume(): unknown;
 }
 
 /** What a device tells its node. */
@@ -68,6 +72,8 @@ export interface EthernetEvents {
   receive(frame: Frame): void;
   /** Somebody else deleted the interface; the device is of no use any more. */
   gone(): void;
+  /** What `EthernetDevice.resume` gives may have changed. */
+  changed?(): void;
 }
 
 /** Where interfaces come from: TAPs of Linux, or a simulation in tests. */
@@ -78,4 +84,10 @@ export interface DeviceProvider {
    * @throws NgError EEXIST the name is taken by another interface; others as the system says
    */
   createEthernet(vnet: Vnet, name: string, events: EthernetEvents): EthernetDevice;
+  /**
+   * Takes up an interface that outlived the program; makes one like it if it did not.
+   * @param kept what `EthernetDevice.resume` gave
+   * @throws NgError as `createEthernet`
+   */
+  resumeEthernet(vnet: Vnet, kept: unknown, events: EthernetEvents): EthernetDevice;
 }

@@ -16,7 +16,7 @@ function addHook(node: Node, name: string): Hook {
     throw new NgError('EINVAL', `a ${node.type.type} node has no hook "${name}", only ${hooks.join(', ')}`);
   const { receive } = node.behaviour;
   if (typeof receive === 'function') hook.receive = receive;
-  else if (receive[name] !== undefined) hook.receive = receive[name];
+  else if (Object.hasOwn(receive, name)) hook.receive = receive[name] ?? hook.receive;
   if (node.type.frames === 'wire') hook.receive = onWire(hook.receive);
   node.addHook(hook);
   return hook;
@@ -45,6 +45,7 @@ function complete(first: Hook, second: Hook): void {
 function open(first: Hook, second: Hook): void {
   first.gate &= ~Gate.INVALID;
   second.gate &= ~Gate.INVALID;
+  first.node.graph.observer?.hook(first);
 }
 
 /** Joins two nodes without asking their types, for a type's own internal edges, which may cross vnets. */
@@ -60,9 +61,10 @@ export function splice(hook: Hook, other: Hook): void {
  * each other, on their way out.
  */
 export function bypass(a: Hook, b: Hook): void {
-  const { peer } = a;
-  join(b.peer, peer);
+  const ends = [a, b, a.peer, b.peer];
+  join(b.peer, a.peer);
   join(a, b);
+  for (const hook of ends) hook.node.graph.observer?.hook(hook);
 }
 
 /** ng_con_nodes. The other node is asked first, both for the hook and for the edge. */
@@ -111,9 +113,14 @@ export function destroyHook(hook: Hook): void {
   }
   if (node.removeHook(hook)) {
     node.graph.guard(node, () => node.behaviour.disconnect?.(hook));
-    if (node.hooks.length === 0 && node.isValid && !stays(node)) node.graph.removeNodeSoon(node);
+    removeUnused(node);
   }
   if (peer !== hook) node.executor.whenIdle(peer.node, () => destroyHook(peer));
+}
+
+/** Has a node without hooks shut down, unless its type keeps it. */
+export function removeUnused(node: Node): void {
+  if (node.hooks.length === 0 && node.isValid && !stays(node)) node.graph.removeNodeSoon(node);
 }
 
 function stays(node: Node): boolean {

@@ -24,6 +24,8 @@ export interface JailDirectory {
   find(from: Vnet, nameOrId: string): JailInfo | undefined;
   /** The ID of the jail that owns a vnet; 0 for the host. */
   idOf(vnet: Vnet): number;
+  /** The name by which whoever is in `from` finds the jail that owns `vnet`, which is below. */
+  nameOf(from: Vnet, vnet: Vnet): string;
   /** Whether whoever is in `from` may act in `to`: it is the same, or below. */
   mayEnter(from: Vnet, to: Vnet): boolean;
 }

@@ -16,7 +16,7 @@ import { Gate, type Hook } from './hook.js';
 import { limits, registerLimits } from './limits.js';
 import { type Message, NAME_SIZE } from './message.js';
 import { Node } from './node.js';
-import { decodeId, parsePath } from './path.js';
+import { decodeId, idPath, parsePath } from './path.js';
 import { stringToBytes } from './types/index.js';
 
 const nodesById = vnetDefine('nodes by ID', () => new Map<number, Node>());
@@ -29,6 +29,24 @@ export interface LoadedType {
   nodes: number;
 }
 
+/** Hears of every change that matters to who wants to make the graph again; looks at what it is like when it likes. */
+export interface Observer {
+  /** A node came, went, got a name, or was told something. */
+  node(node: Node): void;
+  /** An edge came or went, or a hook of it got a new name. The hook is one of its two. */
+  hook(hook: Hook): void;
+}
+
+/** How a node is made that is not just new. */
+export interface MakeOptions {
+  /** Passed to `create` of the type. */
+  readonly argument?: unknown;
+  /** The ID it has to have. */
+  readonly id?: number;
+  /** See `Behaviour.resume`. */
+  readonly resume?: unknown;
+}
+
 /** Where an address leads. */
 export interface Destination {
   readonly node: Node;
@@ -39,6 +57,7 @@ export interface Destination {
 /** All nodes of a world, in all its vnets, and what netgraph(4) does with them. */
 export class Netgraph {
   readonly executor: Executor;
+  observer: Observer | undefined;
   /** Oldest first; listtypes reports them the other way round. */
   private readonly loaded = new Map<string, LoadedType>();
   private readonly registrations: Registration[];
@@ -47,7 +66,11 @@ export class Netgraph {
     readonly vnets: VnetSystem,
     readonly env: Environment,
   ) {
-    this.executor = new Executor(env.later, dispatch, (node, error) => this.nodeFailed(node, error));
+    const handle = (delivery: Delivery) => {
+      dispatch(delivery);
+      if (!delivery.message.isReadOnly) this.observer?.node(delivery.node);
+    };
+    this.executor = new Executor(env.later, handle, (node, error) => this.nodeFailed(node, error));
     registerLimits(vnets);
     this.registrations = [
       vnets.sysuninit('netgraph', Subsystem.NETGRAPH, Order.FIRST, (vnet) => this.removeAll(vnet)),
@@ -95,33 +118,46 @@ export class Netgraph {
 
   // Nodes
 
-  /**
-   * ng_make_node. A node that its type refuses to make has used up its ID all the same.
-   * @param argument passed to `create` of the type
-   */
-  makeNode(vnet: Vnet, typeName: string, argument?: unknown): Node {
+  /** ng_make_node. A node that its type refuses to make has used up its ID all the same. */
+  makeNode(vnet: Vnet, typeName: string, { argument, id, resume }: MakeOptions = {}): Node {
     if (vnet.state === 'stopping' || vnet.state === 'gone')
       throw new NgError('ENXIO', `${vnet} is being taken down`);
     const entry = this.type(typeName);
     if (this.count(vnet) >= limits.maxNodes.get(vnet))
       throw new NgError('ENFILE', `${vnet} has as many nodes as net.graph.maxnodes allows`);
-    const node = new Node(this, vnet, entry.type, this.nextId(vnet));
+    const node = new Node(
+      this,
+      vnet,
+      entry.type,
+      id === undefined ? this.nextId(vnet) : this.takeId(vnet, id),
+    );
     nodesById.get(vnet).set(node.id, node);
     entry.nodes++;
     try {
       const hooks = node.namedHooks;
-      node.behaviour = entry.type.create({ node, hooks, env: this.envOf(node), argument });
+      node.behaviour = entry.type.create({ node, hooks, env: this.envOf(node), argument, resume });
     } catch (thrown) {
       this.forget(node);
       throw NgError.fromSystem(thrown, `cannot make a node of type ${typeName}`);
     }
     node.gate &= ~Gate.INVALID;
+    this.observer?.node(node);
     return node;
   }
 
   /** All nodes of a vnet, by ID. */
   nodes(vnet: Vnet): Node[] {
     return [...nodesById.get(vnet).values()];
+  }
+
+  /** Whether a node is (still) part of the graph. */
+  has(node: Node): boolean {
+    return node.vnet.state !== 'gone' && nodesById.get(node.vnet).get(node.id) === node;
+  }
+
+  /** IDs up to this one are not given to new nodes, as others had them. */
+  reserveIds(vnet: Vnet, last: number): void {
+    if (last > lastId.get(vnet)) lastId.set(vnet, last);
   }
 
   /** How many nodes a vnet has. */
@@ -143,6 +179,7 @@ export class Netgraph {
     if (node.name !== '') names.delete(node.name);
     node.name = name;
     names.set(name, node);
+    this.observer?.node(node);
   }
 
   /** The node called `name` (or `[id]`) in a vnet. */
@@ -278,11 +315,19 @@ export class Netgraph {
     return id;
   }
 
+  /** Takes an ID that a node had before. */
+  private takeId(vnet: Vnet, id: number): number {
+    if (nodesById.get(vnet).has(id)) throw new NgError('EEXIST', `${vnet} has a node ${idPath(id)}`);
+    this.reserveIds(vnet, id);
+    return id;
+  }
+
   private forget(node: Node): void {
     nodesById.get(node.vnet).delete(node.id);
     if (node.name !== '') nodesByName.get(node.vnet).delete(node.name);
     const entry = this.loaded.get(node.type.type);
     if (entry !== undefined) entry.nodes--;
+    this.observer?.node(node);
   }
 
   private removeAll(vnet: Vnet): void {

@@ -57,6 +57,7 @@ export class Node {
     const at = this.hooks.lastIndexOf(hook);
     if (at < 0) return false;
     this.hooks.splice(at, 1);
+    this.graph.observer?.hook(hook);
     limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) - 1);
     if (this.byName.get(hook.name) === hook) {
       // A node connected to itself can have a name twice (ng_con_nodes checks before it makes the first).
@@ -72,12 +73,13 @@ export class Node {
     this.setByName(hook.name, undefined);
     hook.name = name;
     this.setByName(name, hook);
+    this.graph.observer?.hook(hook);
   }
 
   private setByName(name: string, hook: Hook | undefined): void {
     if (hook === undefined) this.byName.delete(name);
     else this.byName.set(name, hook);
-    if (name in this.namedHooks) this.namedHooks[name] = hook;
+    if (Object.hasOwn(this.namedHooks, name)) this.namedHooks[name] = hook;
   }
 
   /** NG_NODE_IS_VALID: false once the node is going. */
@@ -90,6 +92,11 @@ export class Node {
     if (this.reallyDie) return false;
     this.gate &= ~Gate.INVALID;
     return true;
+  }
+
+  /** What `Behaviour.resume` or `Behaviour.configuration` gives has changed without a message to the node. */
+  changed(): void {
+    this.graph.observer?.node(this);
   }
 
   /** Whether everything that arrives is queued rather than delivered directly. */

@@ -6,6 +6,7 @@ import {
   type EthernetEvents,
   FLOW_COOKIE,
   FlowMessages,
+  type Frame,
   type Infer,
   NgError,
   onWire,
@@ -46,21 +47,36 @@ export const eiface = defineNode({
     getoffload: { cmd: 100, reply: t.uint8, summary: 'whether large segments and partial checksums pass' },
     setoffload: { cmd: 101, args: t.uint8, summary: 'let them pass (1), or only frames as on a wire (0)' },
     getstats: { cmd: 102, reply: Stats, summary: 'frames, octets, and drops by reason' },
+    setifname: { cmd: 103, args: t.string, summary: 'rename the interface' },
   },
-  create({ node, hooks, env }) {
-    const { unit, device } = makeInterface(env.devices, node.vnet, {
-      receive: (frame) => void hooks.ether?.send(frame),
+  create({ node, hooks, env, resume }) {
+    const events = {
+      receive: (frame: Frame) => void hooks.ether?.send(frame),
       gone() {
         node.reallyDie = true;
         node.graph.removeNodeSoon(node);
       },
-    });
+      changed: () => node.changed(),
+    };
+    const kept = resume as Kept | undefined;
+    const { unit, device } =
+      kept === undefined
+        ? makeInterface(env.devices, node.vnet, events)
+        : resumeInterface(env.devices, node.vnet, kept, events);
     // Link state follows the hook, and there is none yet.
-    device.setCarrier(false);
-    try {
-      node.graph.nameNode(node, device.name);
-    } catch (error) {
-      env.log(`${device.name}: the node goes without a name: ${(error as Error).message}`);
+    let link = kept?.link ?? false;
+    device.setCarrier(link);
+    const setLink = (on: boolean): void => {
+      link = on;
+      device.setCarrier(on);
+    };
+    const offloadsAtFirst = device.offloads;
+    if (kept === undefined) {
+      try {
+        node.graph.nameNode(node, device.name);
+      } catch (error) {
+        env.log(`${device.name}: the node goes without a name: ${(error as Error).message}`);
+      }
     }
 
     const transmit: ReceiveFrame = (frame) => device.transmit(frame);
@@ -75,16 +91,22 @@ export const eiface = defineNode({
           throw new NgError('EPFNOSUPPORT', `an eiface node has no hook "${hook.name}", only ether`);
         if (hooks.ether !== undefined) throw new NgError('EISCONN', `node ${node} is connected already`);
       },
-      connect: () => device.setCarrier(true),
+      connect: () => setLink(true),
       disconnect() {
         try {
-          device.setCarrier(false);
+          setLink(false);
         } catch (error) {
           // An interface that somebody deleted has no link anyway.
           if ((error as NgError).code !== 'ENXIO') throw error;
         }
       },
       persists: () => true,
+      configuration: () => [
+        ['setifname', device.name],
+        ['set', macText(device.address())],
+        ...(device.offloads === offloadsAtFirst ? [] : [['setoffload', Number(device.offloads)] as const]),
+      ],
+      resume: (): Kept => ({ unit, link, device: device.resume() }),
       on: {
         getifname() {
           const reply = new Uint8Array(IFNAMSIZ);
@@ -96,12 +118,13 @@ export const eiface = defineNode({
         getoffload: () => Number(device.offloads),
         setoffload: (on) => device.setOffloads(on !== 0),
         getstats: () => bigCounters(device.counters),
+        setifname: (name) => device.setName(name),
       },
       message({ message }) {
         if (message.cookie !== FLOW_COOKIE)
           throw new NgError('EINVAL', 'an eiface node does not know that message');
-        if (message.cmd === FlowMessages.link_is_up.cmd) device.setCarrier(true);
-        else if (message.cmd === FlowMessages.link_is_down.cmd) device.setCarrier(false);
+        if (message.cmd === FlowMessages.link_is_up.cmd) setLink(true);
+        else if (message.cmd === FlowMessages.link_is_down.cmd) setLink(false);
         return undefined;
       },
       shutdown() {
@@ -111,6 +134,29 @@ export const eiface = defineNode({
     };
   },
 });
+
+/** What a program that starts anew gets. */
+interface Kept {
+  unit: number;
+  /** Link state, IFF_LOWER_UP. */
+  link: boolean;
+  device: unknown;
+}
+
+function resumeInterface(
+  devices: DeviceProvider,
+  vnet: Vnet,
+  { unit, device }: Kept,
+  events: EthernetEvents,
+) {
+  units.get(vnet).add(unit);
+  try {
+    return { unit, device: devices.resumeEthernet(vnet, device, events) };
+  } catch (error) {
+    units.get(vnet).delete(unit);
+    throw error;
+  }
+}
 
 /** Makes the interface of the lowest unit whose name is free. */
 function makeInterface(devices: DeviceProvider, vnet: Vnet, events: EthernetEvents) {
@@ -135,6 +181,9 @@ function sockaddrs(device: EthernetDevice): Uint8Array {
     .map(({ family, address }) => (family === 'inet' ? sockaddrIn(address) : sockaddrIn6(address)));
   return packSockaddrs([link, ...others]);
 }
+
+const macText = (address: Uint8Array): string =>
+  Array.from(address, (octet) => octet.toString(16).padStart(2, '0')).join(':');
 
 const bigCounters = (counters: DeviceCounters): Infer<typeof Stats> => ({
   rxFrames: BigInt(counters.rxFrames),

@@ -30,6 +30,7 @@ export const hub = defineNode({
         },
       },
       persists: () => persistent,
+      configuration: () => (persistent ? [['setpersistent']] : []),
     };
   },
 });

@@ -48,6 +48,7 @@ export const socket = defineNode({
   type: 'socket',
   cookie: 851601233,
   frames: 'wire',
+  transient: true,
   messages: {
     nolinger: { cmd: 1, binaryOnly: true, summary: 'go when the last hook goes' },
     linger: { cmd: 2, binaryOnly: true, summary: 'stay without hooks (the default)' },
@@ -97,7 +98,7 @@ export class ControlSocket {
     readonly vnet: Vnet,
     readonly owner: ControlOwner,
   ) {
-    this.node = graph.makeNode(vnet, 'socket', this);
+    this.node = graph.makeNode(vnet, 'socket', { argument: this });
   }
 
   /** bind(2): names the node. */

@@ -36,10 +36,7 @@ export const wormhole = defineNode({
             throw new NgError('EINVAL', `a jail name has at most ${MAX_JAIL_NAME} characters`);
           if (side.warp !== undefined) throw new NgError('EISCONN', `wormhole ${node} is open already`);
           const jail = findJail(name);
-          const far = node.graph.makeNode(jail.vnet, 'wormhole');
-          side.jail = jail.id;
-          sides.get(far)!.jail = env.jails.idOf(node.vnet);
-          makeWarp(node, far);
+          joinWormholes(node, node.graph.makeNode(jail.vnet, 'wormhole'));
         },
       },
 
@@ -63,6 +60,13 @@ export const wormhole = defineNode({
 
       // Unopened and nameless it could not be found again.
       persists: () => side.warp !== undefined || node.name !== '',
+
+      configuration() {
+        const far = side.warp?.peer.node;
+        const { vnet } = node;
+        if (far === undefined || far.vnet === vnet || !env.jails.mayEnter(vnet, far.vnet)) return [];
+        return [['open', env.jails.nameOf(vnet, far.vnet), far]];
+      },
     };
 
     function findJail(name: string): JailInfo {
@@ -76,9 +80,12 @@ export const wormhole = defineNode({
   },
 });
 
-function makeWarp(near: Node, far: Node): void {
+/** Makes two wormhole nodes of different vnets the two sides of one, as opening does. */
+export function joinWormholes(near: Node, far: Node): void {
+  const { jails } = near.graph.env;
   const [here, there] = [near, far].map((node) => {
     const side = sides.get(node)!;
+    side.jail = jails.idOf((node === near ? far : near).vnet);
     const warp = new Hook(node, `jid=${side.jail}`);
     warp.receive = () => node.namedHooks.evthorizon;
     side.warp = warp;

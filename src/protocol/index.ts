@@ -5,6 +5,7 @@ export {
   encodeRecord,
   encodeResult,
   Kind,
+  MAX_ANSWER,
   MAX_RECORD,
   PROTOCOL_VERSION,
   RecordReader,

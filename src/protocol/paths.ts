@@ -14,6 +14,8 @@ export function instancePaths(env: NodeJS.ProcessEnv = process.env) {
     /** UTS namespaces of jails are bound here. */
     utsDir: join(runDir, 'uts'),
     log: join(runDir, 'daemon.log'),
+    /** What survives the death of the daemon. */
+    journal: join(stateDir, 'world.journal'),
   };
 }
 

@@ -25,8 +25,12 @@ export const Kind = {
 } as const;
 
 export const PROTOCOL_VERSION = 1;
-/** Longest record: a message of the largest size and some room. */
+/** Longest record from a client: a message of the largest size and some room. */
 export const MAX_RECORD = 1 << 20;
+/** Longest record from the daemon: a list of everything there may be. */
+export const MAX_ANSWER = 1 << 28;
+/** Longest sentence of an error, in characters: those that quote what was wrong could be as long as that. */
+const MAX_SENTENCE = 2000;
 const HEAD = 9;
 
 export interface ControlRecord {
@@ -53,7 +57,7 @@ export function encodeResult(
 ): Buffer {
   const errno = Buffer.alloc(4);
   errno.writeUInt32LE(error?.errno ?? 0);
-  return encodeRecord(Kind.RESULT, id, errno, error?.message ?? JSON.stringify(result));
+  return encodeRecord(Kind.RESULT, id, errno, error?.message.slice(0, MAX_SENTENCE) ?? JSON.stringify(result));
 }
 
 /** A name (path, hook, address) and the bytes behind its NUL. @throws NgError EINVAL there is none */
@@ -63,9 +67,17 @@ export function splitName(body: Uint8Array): [name: string, rest: Uint8Array] {
   return [Buffer.from(body.buffer, body.byteOffset, end).toString('utf8'), body.subarray(end + 1)];
 }
 
+const EMPTY: Buffer = Buffer.alloc(0);
+
 /** Cuts a byte stream into records. */
 export class RecordReader {
-  private pending: Buffer = Buffer.alloc(0);
+  /** What there is of the next record. */
+  private pending = EMPTY;
+  /** Where more of it can be put: `pending` is its beginning. */
+  private room = EMPTY;
+
+  /** @param longest that a record may be, in bytes */
+  constructor(private readonly longest = MAX_RECORD) {}
 
   /**
    * Takes what the stream gave and returns the records that are complete. Their bodies are views, valid for
@@ -73,18 +85,33 @@ export class RecordReader {
    * @throws NgError EMSGSIZE the stream cannot be one of records
    */
   push(chunk: Buffer): ControlRecord[] {
-    let bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
+    let bytes = this.pending.length === 0 ? chunk : this.append(chunk);
     const records: ControlRecord[] = [];
     while (bytes.length >= 4) {
       const length = bytes.readUInt32LE(0);
-      if (length < HEAD - 4 || length > MAX_RECORD)
-        throw new NgError('EMSGSIZE', `record of ${length} bytes, not ${HEAD - 4} to ${MAX_RECORD}`);
+      if (length < HEAD - 4 || length > this.longest)
+        throw new NgError('EMSGSIZE', `record of ${length} bytes, not ${HEAD - 4} to ${this.longest}`);
       if (bytes.length < 4 + length) break;
       const body = bytes.subarray(HEAD, 4 + length);
       records.push({ kind: bytes[4], id: bytes.readUInt32LE(5), body });
       bytes = bytes.subarray(4 + length);
     }
+    // What was given out is not written over.
+    if (records.length > 0) this.room = EMPTY;
     this.pending = bytes;
     return records;
+  }
+
+  /** Room grows by doubling, or else a long record in many small pieces would be copied for each of them. */
+  private append(chunk: Buffer): Buffer {
+    const { length } = this.pending;
+    const size = length + chunk.length;
+    if (size > this.room.length) {
+      const room = Buffer.allocUnsafe(2 * size);
+      this.pending.copy(room);
+      this.room = room;
+    }
+    chunk.copy(this.room, length);
+    return this.room.subarray(0, size);
   }
 }

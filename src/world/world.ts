@@ -1,11 +1,15 @@
 import { resolve } from 'node:path';
 import { type Jail, Jails } from '../jail/index.js';
-import { TapHost } from '../linux/index.js';
+import { bootId, TapHost } from '../linux/index.js';
 import { Netgraph } from '../netgraph/index.js';
+import type { OpenedJournal } from '../state/index.js';
 import { type Vnet, VnetSystem } from '../vnet/index.js';
 import { systemClock } from './clock.js';
+import { Keeper } from './keeper.js';
 import { ModuleLoader } from './modules.js';
+import { restore } from './restore.js';
 import { LocalSocket } from './socket.js';
+import { type Entry, WorldState } from './state.js';
 
 export interface WorldOptions {
   /** Directories with modules `ng_<type>.js`. Default: those in NETGRAPH_MODULE_PATH, separated by colons. */
@@ -33,9 +37,14 @@ export class World {
   readonly graph: Netgraph;
   readonly jails: Jails;
   readonly interfaces: TapHost;
+  readonly log: (line: string) => void;
+  /** Directories that were made for this world, or for one that it took up. */
+  made: readonly string[] = [];
+  private keeper: Keeper | undefined;
 
   constructor(options: WorldOptions = {}) {
     const log = options.log ?? ((line: string) => console.error(`netgraph: ${line}`));
+    this.log = log;
     const report = (error: unknown) => log(String((error as Error)?.stack ?? error));
     const modulePath =
       options.modulePath ?? (process.env.NETGRAPH_MODULE_PATH ?? '').split(':').filter(Boolean);
@@ -43,6 +52,8 @@ export class World {
     this.vnets = new VnetSystem((error, what) => log(`${what}: ${error}`));
     this.interfaces = new TapHost({
       netnsOf: (vnet) => this.namespaceOf(vnet),
+      namespaces: () => this.namespaces(),
+      beforeRemoval: () => this.keeper?.commit(),
       identityOf: (vnet) => this.jails.ownerOf(vnet)?.name ?? '',
       instance: options.instance,
       offloads: options.offloads,
@@ -53,6 +64,7 @@ export class World {
       lifetimes: this.interfaces.lifetimes,
       settled: () => this.settled(),
       utsDirectory: options.utsDirectory,
+      mark: this.interfaces.alias,
       log,
     });
     this.graph = new Netgraph(this.vnets, {
@@ -81,14 +93,64 @@ export class World {
     return this.interfaces.settled();
   }
 
+  /**
+   * Makes this world survive the end of the program, and takes up what an earlier one left: its jails, its nodes
+   * under their IDs, its interfaces with all that the system knows of them.
+   * @param made the directory that was made for the journal just now, if one was
+   * @returns what there was but could not be taken up, in sentences
+   */
+  async keep({ journal, entries, damage }: OpenedJournal, made?: string): Promise<string[]> {
+    const state = new WorldState();
+    if (made !== undefined) state.apply({ made });
+    for (const entry of (entries as Entry[]).flat()) state.apply(entry);
+    const keeper = new Keeper(this, journal, bootId(), state.made);
+    const rebooted = state.boot !== keeper.boot;
+    const lost = await restore(this, state, rebooted, damage === undefined && entries.length > 0);
+    if (state.stopping) await this.clear();
+    keeper.start();
+    this.keeper = keeper;
+    this.made = [...state.made];
+    return lost;
+  }
+
+  /** Writes down what is done: it survives from now on. */
+  commit(): void {
+    this.keeper?.commit();
+  }
+
+  /** Sets a sysctl of a vnet. @throws SysctlError */
+  setSysctl(vnet: Vnet, name: string, value: string): void {
+    this.vnets.sysctls.write(vnet, name, value);
+    this.keeper?.sysctl(this.jails.idOf(vnet), name, value);
+  }
+
   /** Takes down jails, nodes and interfaces. */
   async close(): Promise<void> {
+    this.keeper?.stop();
+    this.keeper = undefined;
     try {
       await this.jails.close();
       this.graph.close();
     } finally {
       await this.interfaces.close();
     }
+  }
+
+  /** Takes down everything, and is ready for more. */
+  private async clear(): Promise<void> {
+    for (const jail of this.jails.list(undefined).filter(({ parent }) => parent === undefined))
+      await this.jails.remove(jail);
+    for (const node of this.graph.nodes(this.vnet0)) {
+      node.reallyDie = true;
+      this.graph.removeNode(node);
+    }
+    await this.settled();
+  }
+
+  /** All namespaces that our interfaces may be in. */
+  private *namespaces() {
+    yield '/proc/self/ns/net';
+    for (const { ownsVnet, namespace } of this.jails.list(undefined)) if (ownsVnet) yield namespace!;
   }
 
   private namespaceOf(vnet: Vnet) {

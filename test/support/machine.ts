@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type ConnectOptions, NetgraphClient, type Transport } from '../../src/client/index.js';
-import { type ControlRecord, encodeRecord, Kind, RecordReader } from '../../src/protocol/index.js';
+import { type ControlRecord, encodeRecord, Kind, MAX_ANSWER, RecordReader } from '../../src/protocol/index.js';
 import { finished, inSandbox, type Outcome } from './sandbox.js';
 
 export const SOCKET = '/run/netgraph/control.sock';
@@ -97,7 +97,7 @@ export class Machine {
 export class RawClient extends EventEmitter implements Transport {
   /** Records that came and were not taken. */
   private readonly records: ControlRecord[] = [];
-  private readonly reader = new RecordReader();
+  private readonly reader = new RecordReader(MAX_ANSWER);
   private lastId = 0;
   private wake = (): void => {};
   /** The daemon ended the connection, or nobody listened. */

@@ -96,6 +96,15 @@ export class SimulatedDevice implements EthernetDevice {
     this.offloads = on;
   }
 
+  setName(name: string): void {
+    this.name = name;
+    this.events.changed?.();
+  }
+
+  resume(): unknown {
+    return { name: this.name, mac: [...this.mac], offloads: this.offloads };
+  }
+
   /** As with real ones it is fine to do this twice. */
   destroy(): void {
     this.onDestroy(this);
@@ -126,6 +135,14 @@ export class SimulatedDevices implements DeviceProvider {
       if (at >= 0) this.all.splice(at, 1);
     });
     this.all.push(device);
+    return device;
+  }
+
+  resumeEthernet(vnet: Vnet, kept: unknown, events: EthernetEvents): EthernetDevice {
+    const { name, mac, offloads } = kept as { name: string; mac: number[]; offloads: boolean };
+    const device = this.createEthernet(vnet, name, events);
+    device.setAddress(Uint8Array.from(mac));
+    device.setOffloads(offloads);
     return device;
   }
 
@@ -166,6 +183,10 @@ export class SimulatedJails implements JailDirectory {
 
   idOf(vnet: Vnet): number {
     return this.all.find((jail) => jail.ownsVnet && jail.vnet === vnet)?.id ?? 0;
+  }
+
+  nameOf(_from: Vnet, vnet: Vnet): string {
+    return this.all.find((jail) => jail.ownsVnet && jail.vnet === vnet)!.name;
   }
 
   mayEnter(from: Vnet, to: Vnet): boolean {

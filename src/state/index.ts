@@ -1,0 +1,4 @@
+import type { Journal } from './journal.js';
+
+export { type Damage, Journal } from './journal.js';
+export type OpenedJournal = ReturnType<typeof Journal.open>;

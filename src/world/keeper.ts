@@ -1,0 +1,198 @@
+import type { JailJournal, JailState } from '../jail/index.js';
+import {
+  type Hook,
+  isLasting,
+  type Node,
+  type NodeState,
+  nodeState,
+  type Observer,
+} from '../netgraph/index.js';
+import type { Journal } from '../state/index.js';
+import { type EdgeState, type Entry, WorldState } from './state.js';
+import type { World } from './world.js';
+
+/** A journal is written anew when it is longer than this, in bytes, and than so many times what it was then. */
+const LONG = 1 << 20;
+const GROWTH = 4;
+
+/** An edge as it is in the journal. */
+interface KnownEdge {
+  readonly hooks: readonly [Hook, Hook];
+  readonly edge: EdgeState;
+}
+
+/**
+ * Writes down what becomes of a world, so that it survives the death of the process. Changes are collected, and written
+ * at once as one line: before an answer says that they are done, and before the system sees that something is removed.
+ * What the system keeps for us (TUNSETPERSIST) it keeps only when we have it in writing.
+ */
+export class Keeper implements Observer, JailJournal {
+  /** What is in the journal. */
+  private readonly state = new WorldState();
+  private readonly nodes = new Map<Node, { jail: number; text: string }>();
+  private readonly edges = new Map<Hook, KnownEdge>();
+  private readonly changedNodes = new Set<Node>();
+  private readonly changedHooks = new Set<Hook>();
+  private readonly pending: Entry[] = [];
+  private scheduled = false;
+  private keeping = false;
+  private rewrittenSize = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly journal: Journal,
+    /** Tells this start of the system from others. */
+    readonly boot: string,
+    /** Directories that were not there before. */
+    made: Iterable<string>,
+  ) {
+    this.state.boot = boot;
+    for (const path of made) this.state.apply({ made: path });
+    world.graph.observer = this;
+    world.jails.journal = this;
+  }
+
+  /** From now on the journal tells of the world as it is. */
+  start(): void {
+    this.keeping = true;
+    this.collect();
+    this.rewrite();
+    this.world.interfaces.keepAll();
+  }
+
+  /** Notes that everything is being taken down. What comes of it is not written down any more. */
+  stop(): void {
+    this.pending.push({ stopping: true });
+    this.commit();
+    this.keeping = false;
+    this.world.graph.observer = undefined;
+    this.world.jails.journal = undefined;
+  }
+
+  node(node: Node): void {
+    if (node.type.transient) return;
+    this.changedNodes.add(node);
+    this.schedule();
+  }
+
+  hook(hook: Hook): void {
+    if (!isLasting(hook) && !this.edges.has(hook)) return;
+    this.changedHooks.add(hook);
+    this.schedule();
+  }
+
+  jail(state: JailState): void {
+    this.push({ jail: state });
+  }
+
+  jailGone(id: number): void {
+    this.push({ jailGone: id });
+  }
+
+  sysctl(jail: number, name: string, value: string | number): void {
+    this.push({ sysctl: [jail, name, value] });
+  }
+
+  /** Writes what has changed. When that fails it is tried again with what changes next. */
+  readonly commit = (): void => {
+    if (!this.keeping) return;
+    this.collect();
+    if (this.pending.length === 0) return;
+    try {
+      this.journal.append(this.pending);
+    } catch (error) {
+      this.world.log(`state: ${(error as Error).message}`);
+      return;
+    }
+    this.pending.length = 0;
+    this.world.interfaces.keepAll();
+    const { size } = this.journal;
+    if (size > LONG && size > GROWTH * this.rewrittenSize) this.rewrite();
+  };
+
+  private push(entry: Entry): void {
+    this.add(entry);
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.scheduled || !this.keeping) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.commit();
+    });
+  }
+
+  private rewrite(): void {
+    try {
+      this.journal.rewrite(this.state.entries());
+      this.pending.length = 0;
+    } catch (error) {
+      this.world.log(`state: ${(error as Error).message}`);
+    }
+    this.rewrittenSize = this.journal.size;
+  }
+
+  private collect(): void {
+    for (const hook of this.changedHooks) this.collectGone(hook);
+    for (const node of this.changedNodes) this.collectNode(node);
+    for (const hook of this.changedHooks) this.collectEdge(hook);
+    this.changedNodes.clear();
+    this.changedHooks.clear();
+  }
+
+  private add(entry: Entry): void {
+    this.pending.push(entry);
+    this.state.apply(entry);
+  }
+
+  private collectNode(node: Node): void {
+    const known = this.nodes.get(node);
+    if (!this.world.graph.has(node)) {
+      if (known === undefined) return; // it came and went
+      this.nodes.delete(node);
+      this.add({ nodeGone: [known.jail, node.id] });
+      return;
+    }
+    let state: NodeState;
+    try {
+      state = nodeState(node);
+    } catch (error) {
+      this.world.log(`state of node ${node}: ${(error as Error).message}`);
+      return;
+    }
+    const text = JSON.stringify(state);
+    if (text === known?.text) return;
+    const jail = this.world.jails.idOf(node.vnet);
+    this.nodes.set(node, { jail, text });
+    this.add({ node: [jail, state] });
+  }
+
+  /** Notes that an edge is not there any more as it was. */
+  private collectGone(hook: Hook): void {
+    const known = this.edges.get(hook);
+    if (known === undefined || isSame(known, hook)) return;
+    for (const end of known.hooks) this.edges.delete(end);
+    this.add({ edgeGone: known.edge });
+  }
+
+  private collectEdge(hook: Hook): void {
+    if (!isLasting(hook) || this.edges.has(hook)) return;
+    const { peer } = hook;
+    const known: KnownEdge = { hooks: [hook, peer], edge: [...this.end(hook), ...this.end(peer)] };
+    this.edges.set(hook, known);
+    this.edges.set(peer, known);
+    this.add({ edge: known.edge });
+  }
+
+  private end({ node, name }: Hook): [number, number, string] {
+    return [this.world.jails.idOf(node.vnet), node.id, name];
+  }
+}
+
+/** Whether the edge that a hook is one end of now is the one that we know. */
+function isSame({ hooks: [a, b], edge }: KnownEdge, hook: Hook): boolean {
+  const other = hook === a ? b : a;
+  return isLasting(hook) && hook.peer === other && a.name === edge[2] && b.name === edge[5];
+}

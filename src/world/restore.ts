@@ -1,0 +1,70 @@
+import { type Node, removeUnused, restoreNode, restoreSettings } from '../netgraph/index.js';
+import { joinWormholes } from '../nodes/wormhole.js';
+import type { Vnet } from '../vnet/index.js';
+import type { EdgeState, WorldState } from './state.js';
+import type { World } from './world.js';
+
+/**
+ * Makes a world what it was: jails, limits, nodes, edges, what nodes were told; and finishes removals that were under
+ * way.
+ * @param complete whether the state is all that there was, so that what it has not is known to be going
+ * @returns what could not be made again, and what is there besides, in sentences
+ */
+export async function restore(world: World, state: WorldState, rebooted: boolean, complete: boolean) {
+  const { lost, removing } = await world.jails.restore([...state.jails.values()], rebooted);
+  const vnets = new Map<number, Vnet>([[0, world.vnet0]]);
+  for (const jail of world.jails.list(undefined))
+    if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
+  const attempt = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      lost.push(`${what}: ${(error as Error).message}`);
+    }
+  };
+
+  for (const [jail, name, value] of state.sysctls.values()) {
+    const vnet = vnets.get(jail);
+    if (vnet !== undefined) attempt(`sysctl ${name}`, () => world.vnets.sysctls.write(vnet, name, value));
+  }
+  const nodes = new Map<string, Node>();
+  for (const [key, [jail, node]] of state.nodes) {
+    const vnet = vnets.get(jail);
+    if (vnet === undefined) continue; // its jail is named already
+    attempt(`${node.type} node ${node.name || `[${node.id.toString(16)}]`}`, () => {
+      nodes.set(key, restoreNode(world.graph, vnet, node));
+    });
+  }
+  const bereft: Node[] = [];
+  const halves: Node[] = [];
+  for (const edge of state.edges.values()) {
+    const [a, b] = [nodes.get(`${edge[0]}/${edge[1]}`), nodes.get(`${edge[3]}/${edge[4]}`)];
+    if (a !== undefined && b !== undefined) attempt(`hook ${a}${edge[2]}`, () => join(a, b, edge));
+    else (isWarp(edge) ? halves : bereft).push(...[a, b].filter((node) => node !== undefined));
+  }
+  for (const [key, [, { settings = [] }]] of state.nodes) {
+    const node = nodes.get(key);
+    if (node !== undefined) attempt(`node ${node}`, () => restoreSettings(node, settings));
+  }
+  for (const [jail, id] of state.lastIds) {
+    const vnet = vnets.get(jail);
+    if (vnet !== undefined) world.graph.reserveIds(vnet, id);
+  }
+  // What goes with nodes that are gone.
+  for (const node of halves) world.graph.removeNode(node);
+  for (const node of bereft) removeUnused(node);
+
+  const orphans = [...world.interfaces.orphans()];
+  if (complete) await world.interfaces.removeOrphans(orphans);
+  else for (const { netns, link } of orphans) lost.push(`interface ${link.name} in ${netns} has our mark`);
+  for (const jail of removing) await world.jails.remove(jail);
+  return lost;
+}
+
+const isWarp = ([jail, , , peerJail]: EdgeState): boolean => jail !== peerJail;
+
+/** Wormholes are joined by opening one, all others by connecting them. */
+function join(a: Node, b: Node, [, , hook, , , peer]: EdgeState): void {
+  if (a.vnet === b.vnet) a.graph.connect(a, hook, b, peer);
+  else joinWormholes(a, b);
+}

@@ -1,0 +1,76 @@
+import type { JailState } from '../jail/index.js';
+import type { NodeState } from '../netgraph/index.js';
+
+/** Jail, node and hook at both ends of an edge. */
+export type EdgeState = readonly [
+  jail: number,
+  node: number,
+  hook: string,
+  jail: number,
+  node: number,
+  hook: string,
+];
+
+/** Something that changed in a world. Jail 0 is the host. JSON. */
+export type Entry =
+  | { readonly boot: string }
+  /** A directory that was not there before. */
+  | { readonly made: string }
+  | { readonly jail: JailState }
+  | { readonly jailGone: number }
+  | { readonly node: readonly [jail: number, state: NodeState] }
+  | { readonly nodeGone: readonly [jail: number, id: number] }
+  | { readonly edge: EdgeState }
+  | { readonly edgeGone: EdgeState }
+  | { readonly sysctl: readonly [jail: number, name: string, value: string | number] }
+  /** Everything was being taken down. */
+  | { readonly stopping: true };
+
+/** A world as data. */
+export class WorldState {
+  /** Tells one start of the system from others. */
+  boot = '';
+  stopping = false;
+  readonly made = new Set<string>();
+  readonly jails = new Map<number, JailState>();
+  readonly nodes = new Map<string, readonly [jail: number, state: NodeState]>();
+  readonly edges = new Map<string, EdgeState>();
+  readonly sysctls = new Map<string, readonly [jail: number, name: string, value: string | number]>();
+  /** The highest ID of a node that there was, by jail. */
+  readonly lastIds = new Map<number, number>();
+
+  apply(entry: Entry): void {
+    if ('boot' in entry) this.boot = entry.boot;
+    else if ('made' in entry) this.made.add(entry.made);
+    else if ('stopping' in entry) this.stopping = true;
+    else if ('jail' in entry) this.jails.set(entry.jail.id, entry.jail);
+    else if ('jailGone' in entry) this.removeJail(entry.jailGone);
+    else if ('node' in entry) this.addNode(...entry.node);
+    else if ('nodeGone' in entry) this.nodes.delete(entry.nodeGone.join('/'));
+    else if ('edge' in entry) this.edges.set(entry.edge.join('/'), entry.edge);
+    else if ('edgeGone' in entry) this.edges.delete(entry.edgeGone.join('/'));
+    else if ('sysctl' in entry) this.sysctls.set(`${entry.sysctl[0]}/${entry.sysctl[1]}`, entry.sysctl);
+  }
+
+  /** What would bring an empty world here. */
+  *entries(): Iterable<Entry> {
+    yield { boot: this.boot };
+    for (const made of this.made) yield { made };
+    if (this.stopping) yield { stopping: true };
+    for (const jail of this.jails.values()) yield { jail };
+    for (const sysctl of this.sysctls.values()) yield { sysctl };
+    for (const node of this.nodes.values()) yield { node };
+    for (const edge of this.edges.values()) yield { edge };
+  }
+
+  private addNode(jail: number, state: NodeState): void {
+    this.nodes.set(`${jail}/${state.id}`, [jail, state]);
+    if (state.id > (this.lastIds.get(jail) ?? 0)) this.lastIds.set(jail, state.id);
+  }
+
+  private removeJail(id: number): void {
+    this.jails.delete(id);
+    this.lastIds.delete(id);
+    for (const [key, [jail]] of this.sysctls) if (jail === id) this.sysctls.delete(key);
+  }
+}
