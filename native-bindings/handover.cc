@@ -1,5 +1,6 @@
 // Descriptors for another process: unix(7), SCM_RIGHTS.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "addon.h"
 
 static constexpr size_t kMost = 253;  // SCM_MAX_FD of the kernel
+static constexpr int kPatience = 1000;  // milliseconds
 
 // socketPair(): [fd, fd], which block.
 static Napi::Value socket_pair(const Napi::CallbackInfo& info) {
@@ -42,7 +44,11 @@ static Napi::Value send_fds(const Napi::CallbackInfo& info) {
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(header), &fds[sent], count * sizeof(int));
-    const ssize_t written = sendmsg(socket, &message, MSG_NOSIGNAL);
+    ssize_t written;
+    while ((written = sendmsg(socket, &message, MSG_NOSIGNAL)) < 0 && errno == EAGAIN) {
+      pollfd ready{socket, POLLOUT, 0};
+      if (poll(&ready, 1, kPatience) <= 0) fail("sendmsg", "descriptors", ETIMEDOUT);
+    }
     if (written != static_cast<ssize_t>(count)) fail("sendmsg", "descriptors", written < 0 ? errno : EIO);
     sent += count;
   }

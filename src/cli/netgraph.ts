@@ -6,6 +6,7 @@ import { EX, Failure, getopt, runTool, UsageError } from './command.js';
 
 const usage = `usage: netgraph daemon                           own the world, until stopped
        netgraph status [--json]                  what the daemon has
+       netgraph restart                          have a new process go on with everything
        netgraph stop                             take everything down and end the daemon
        netgraph types [type]                     node types, and the messages of one
        netgraph shell [-c command | file]        a shell with FreeBSD's commands: jail, jexec, jls, ifconfig ...
@@ -40,6 +41,13 @@ const commands: Record<string, Command> = {
       return client.daemon.pid;
     }, startDaemon);
     if (pid !== undefined) await ended(pid);
+    return EX.OK;
+  },
+
+  async restart(words) {
+    expectNone(words);
+    const restarted = await ask((client) => client.call('restart', {}), true);
+    console.log(`process ${restarted!.pid}`);
     return EX.OK;
   },
 
@@ -96,6 +104,7 @@ function describe(status: DaemonStatus): string {
     `netgraph ${status.version}, process ${status.pid}, up ${status.uptime} s`,
     `${status.jails} jails, ${status.nodes} nodes, ${status.interfaces.length} interfaces`,
     `memory ${(status.memory.rss / 2 ** 20).toFixed(0)} MiB, socket ${status.socket}`,
+    `capabilities ${status.capabilities.join(' ') || 'none'}`,
   ];
   for (const { name, jid, up, counters } of status.interfaces) {
     const counts = Object.entries(counters)

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readlinkSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -63,8 +63,14 @@ export async function startDaemon(options: StartOptions): Promise<Transport> {
 export function connectFailed(socketPath: string, error: unknown): ClientError {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EACCES' || code === 'EPERM')
-    return new ClientError('EPERM', `${socketPath}: only root may use netgraph`);
+    return new ClientError('EPERM', `${socketPath}: only root${andItsGroup(socketPath)} may use netgraph`);
   return new ClientError('ENODAEMON', `cannot connect to the netgraph daemon: ${message}`);
+}
+
+/** Whether the daemon lets a group in besides: NETGRAPH_GROUP. */
+function andItsGroup(socketPath: string): string {
+  const { mode = 0, gid } = statSync(socketPath, { throwIfNoEntry: false }) ?? {};
+  return mode & 0o020 ? ` and group ${gid}` : '';
 }
 
 async function spawnDetached(command: readonly string[], logPath: string, ended: () => void): Promise<void> {
@@ -73,7 +79,9 @@ async function spawnDetached(command: readonly string[], logPath: string, ended:
   mkdirSync(dirname(logPath), { recursive: true, mode: 0o755 });
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, command, { detached: true, stdio: ['ignore', log, log] });
+    // It is not the service of whoever manages us.
+    const env = { ...process.env, NOTIFY_SOCKET: undefined };
+    const child = spawn(process.execPath, command, { detached: true, stdio: ['ignore', log, log], env });
     child.once('exit', ended);
     child.once('error', ended);
     child.unref();

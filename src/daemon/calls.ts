@@ -37,6 +37,10 @@ const handlers: { [M in Method]: Handler<M> } = {
   'sysctl.read': (client, { name }) => readSysctl(client, name),
   'sysctl.write': (client, { name, value }) => writeSysctl(client, name, value),
   status: (client) => daemonStatus(client),
+  restart(client) {
+    client.requireHost('restart the daemon');
+    return client.daemon.restart(client);
+  },
   async stop(client) {
     client.requireHost('stop the daemon');
     await client.daemon.stop();

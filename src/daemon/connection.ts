@@ -1,6 +1,16 @@
 import type { Socket } from 'node:net';
 import type { Jail } from '../jail/index.js';
-import { ENOBUFS, Frame, limits, Message, NgError } from '../netgraph/index.js';
+import { descriptorOf } from '../linux/index.js';
+import {
+  ENOBUFS,
+  Frame,
+  limits,
+  Message,
+  NgError,
+  type NodeState,
+  nodeState,
+  restoreSettings,
+} from '../netgraph/index.js';
 import { ControlSocket, DataSocket } from '../nodes/socket.js';
 import {
   type ControlRecord,
@@ -19,6 +29,19 @@ import { readCall } from './params.js';
 /** How long a client that is told to go may take to read what was written to it, in milliseconds. */
 const GRACE = 1000;
 
+/** What the successor of this process needs to go on with a client. JSON. */
+export interface ClientState {
+  /** ID of the jail that its process is in, and of the one it acts in; 0 is the host. */
+  readonly home: number;
+  readonly jail: number;
+  /** Its socket node. */
+  readonly node?: NodeState;
+  /** What it sent and was not done, in base64. */
+  readonly input: string;
+  /** ID of the request that is to be answered. */
+  readonly owed?: number;
+}
+
 /** One client: its requests, one after the other, and the socket node that it may have made. */
 export class Connection {
   /** Where the client is and acts; undefined for the host. Changes with `hello` only. */
@@ -27,8 +50,8 @@ export class Connection {
   private data: DataSocket | undefined;
   private readonly reader = new RecordReader();
   private readonly requests: ControlRecord[] = [];
-  /** A request is under way, or the next ones are being taken up. */
-  private working = false;
+  /** ID of the request that is under way, or undefined. */
+  private current: number | undefined;
   private takingUp = false;
   private readonly removalsBefore: number;
 
@@ -56,13 +79,18 @@ export class Connection {
   }
 
   /** Makes the socket node. */
-  open(name: string | undefined): number {
+  open(name: string | undefined, id?: number): number {
     if (this.control !== undefined) throw new NgError('EISCONN', 'the connection has a socket node already');
     const end = () => this.write(encodeRecord(Kind.END, 0));
-    const control = new ControlSocket(this.world.graph, this.vnet, {
-      message: (from, message) => this.deliver(Kind.RECEIVED_MESSAGE, from, message.encode()),
-      end,
-    });
+    const control = new ControlSocket(
+      this.world.graph,
+      this.vnet,
+      {
+        message: (from, message) => this.deliver(Kind.RECEIVED_MESSAGE, from, message.encode()),
+        end,
+      },
+      id,
+    );
     const node = control.node!;
     try {
       if (name !== undefined) control.bind(name);
@@ -98,12 +126,63 @@ export class Connection {
     setTimeout(() => this.socket.destroy(), GRACE).unref();
   }
 
+  /** Whether a request is under way. */
+  get isBusy(): boolean {
+    return this.current !== undefined;
+  }
+
+  /** Whether there is something on its way to the client. */
+  get isBehind(): boolean {
+    return this.socket.writableLength > 0;
+  }
+
+  /** Stops to read. @returns what another process needs to go on, unless the client is leaving or does not read */
+  handOver(): { state: ClientState; fd: number } | undefined {
+    const { socket, control, home, jail, current } = this;
+    const node = control?.node;
+    if (socket.readableEnded || socket.writableEnded || socket.destroyed || this.isBehind) return undefined;
+    if (control !== undefined && node === undefined) return undefined;
+    handleOf(socket).readStop();
+    while (socket.read() !== null); // comes to `read` as usual
+    const requests = this.requests.map(({ kind, id, body }) => encodeRecord(kind, id, body));
+    const input = Buffer.concat([...requests, this.reader.rest]).toString('base64');
+    const state = {
+      home: home?.id ?? 0,
+      jail: jail?.id ?? 0,
+      node: node && nodeState(node),
+      input,
+      owed: current,
+    };
+    return { state, fd: descriptorOf(socket) };
+  }
+
+  /** Goes on after all. */
+  takeBack(): void {
+    if (this.socket.destroyed) return;
+    handleOf(this.socket).readStart();
+    this.work();
+  }
+
+  /** Becomes the client that another process had, but for its hooks. */
+  takeUp({ jail, node }: ClientState): void {
+    this.jail = this.world.jails.byId(jail);
+    if (node === undefined) return;
+    this.open(node.name || undefined, node.id);
+    restoreSettings(this.control!.node!, node.settings ?? []);
+  }
+
+  /** Answers what the other process could not answer any more, and goes on with what the client sent. */
+  goOn({ input, owed }: ClientState): void {
+    if (owed !== undefined) this.answer(owed, undefined, { pid: process.pid });
+    this.read(Buffer.from(input, 'base64'));
+  }
+
   private read(chunk: Buffer): void {
     if (this.socket.writableEnded) return; // it was told to go
     try {
       this.requests.push(...this.reader.push(chunk));
     } catch (error) {
-      this.daemon.log(`client dropped: ${(error as Error).message}`);
+      this.daemon.log(`client dropped: ${(error as Error).message}`, 'warning');
       // An answer to no request in particular.
       this.write(encodeResult(0, NgError.fromSystem(error)));
       this.end();
@@ -116,13 +195,19 @@ export class Connection {
   private work(): void {
     if (this.takingUp) return;
     this.takingUp = true;
-    while (!this.working && this.requests.length > 0 && !this.socket.writableNeedDrain) {
-      this.working = true;
-      this.request(this.requests.shift()!);
+    while (this.mayWork) {
+      const request = this.requests.shift()!;
+      this.current = request.id;
+      this.request(request);
     }
     this.takingUp = false;
     if (this.requests.length > 0) this.socket.pause();
     else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  private get mayWork(): boolean {
+    const { current, requests, socket, daemon } = this;
+    return current === undefined && requests.length > 0 && !socket.writableNeedDrain && !daemon.handingOver;
   }
 
   private request({ kind, id, body }: ControlRecord): void {
@@ -164,7 +249,7 @@ export class Connection {
   private answer(id: number, error: unknown, result: unknown): void {
     this.world.commit();
     this.write(encodeResult(id, error === undefined ? undefined : NgError.fromSystem(error), result));
-    this.working = false;
+    this.current = undefined;
     this.work();
   }
 
@@ -204,3 +289,7 @@ export class Connection {
     this.daemon.connections.delete(this);
   }
 }
+
+/** Node has no public name for what begins and ends reading at once. */
+const handleOf = (socket: Socket) =>
+  (socket as unknown as { _handle: { readStart(): void; readStop(): void } })._handle;

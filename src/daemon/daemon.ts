@@ -1,16 +1,24 @@
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { lockFile, namespaceOfPeer } from '../linux/index.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { descriptorOf, lockFile, namespaceOfPeer } from '../linux/index.js';
 import { NgError } from '../netgraph/index.js';
 import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
-import { Journal, type OpenedJournal } from '../state/index.js';
-import { World } from '../world/index.js';
+import { Journal } from '../state/index.js';
+import { programEdges, restoreProgramEdges, World } from '../world/index.js';
 import { Connection } from './connection.js';
+import { Predecessor, Successor } from './handover.js';
+import { type Log, oldLog } from './log.js';
+import type { ServiceManager } from './notify.js';
+import { admitGroup } from './privileges.js';
 
 /** How long a client that is refused may take to ask why, in milliseconds. */
 const PATIENCE = 10_000;
+/** How long a restart waits for clients to read what was written to them, and for their requests, in milliseconds. */
+const QUIET = 100;
+const BUSY = 10_000;
 
 /** The process that owns a world, and serves it to tools over a UNIX socket. */
 export class Daemon {
@@ -23,13 +31,22 @@ export class Daemon {
   private readonly refused = new Set<Socket>();
   private readonly server: Server;
   private stopping: Promise<void> | undefined;
+  /** Hears when another process goes on, or none. */
+  manager: ServiceManager | undefined;
+  /** Another process is about to go on in our place: clients have to wait. */
+  handingOver = false;
+  private lock!: number;
+  private journal!: Journal;
 
   private constructor(
     readonly paths: InstancePaths,
-    readonly log: (line: string) => void,
-    private readonly journal: Journal,
+    readonly log: Log,
   ) {
-    this.world = new World({ log, instance: paths.runDir, utsDirectory: paths.utsDir });
+    this.world = new World({
+      log: (line) => log(line, 'warning'),
+      instance: paths.runDir,
+      utsDirectory: paths.utsDir,
+    });
     this.server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
   }
 
@@ -37,16 +54,26 @@ export class Daemon {
    * Starts the daemon of an instance.
    * @returns undefined when one is running already
    */
-  static async start(paths: InstancePaths, log: (line: string) => void): Promise<Daemon | undefined> {
+  static async start(paths: InstancePaths, log: Log, group?: number): Promise<Daemon | undefined> {
+    const predecessor = Predecessor.find();
+    if (predecessor !== undefined) {
+      const daemon = new Daemon(paths, log);
+      await daemon.takeOver(predecessor);
+      return daemon;
+    }
     mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
     // Held until this process ends, however it ends: whoever has it may replace a socket that was left.
-    if (lockFile(paths.lock) === null) return undefined;
+    const lock = lockFile(paths.lock);
+    if (lock === null) return undefined;
     rmSync(paths.socket, { force: true });
     const made = mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 });
-    const found = Journal.open(paths.journal);
-    const daemon = new Daemon(paths, log, found.journal);
-    await daemon.takeUp(found, made);
-    await daemon.listen();
+    const daemon = new Daemon(paths, log);
+    daemon.lock = lock;
+    await daemon.takeUp({ made });
+    const mask = process.umask(0o177);
+    await daemon.listen({ path: paths.socket }).finally(() => process.umask(mask));
+    chmodSync(paths.socket, 0o600);
+    if (group !== undefined) admitGroup(paths.socket, group);
     return daemon;
   }
 
@@ -60,8 +87,86 @@ export class Daemon {
     await once(this.server, 'close');
   }
 
-  /** Takes up what the daemon before this one left, if it was killed. */
-  private async takeUp(found: OpenedJournal, made: string | undefined): Promise<void> {
+  /**
+   * Has a new process go on with everything: interfaces, clients, the socket. This one ends then.
+   * @param requester whom the new process answers
+   * @throws NgError it could not; this one goes on
+   */
+  async restart(requester: Connection): Promise<never> {
+    if (this.stopping || this.handingOver) throw new NgError('EBUSY', 'the daemon is about to end already');
+    this.handingOver = true;
+    let successor: Successor | undefined;
+    let release = (): void => {};
+    try {
+      successor = await Successor.start();
+      release = await this.quiet(requester);
+      this.world.checkpoint();
+      await this.giveAway(successor);
+    } catch (error) {
+      successor?.abandon();
+      this.handingOver = false;
+      release();
+      for (const connection of this.connections) connection.takeBack();
+      throw NgError.fromSystem(error, 'the old daemon goes on');
+    }
+    this.manager?.handOver(successor.pid);
+    this.log(`process ${successor.pid} goes on`);
+    // exit(3) without closing anything in good order, as Node's exit would: all of it is in use.
+    return (process as unknown as { reallyExit(code: number): never }).reallyExit(0);
+  }
+
+  /** Resolves when nothing is under way; what ends that state. */
+  private async quiet(requester: Connection): Promise<() => void> {
+    const others = () => [...this.connections].filter((connection) => connection !== requester);
+    for (let waited = 0; others().some(({ isBusy, isBehind }) => isBusy || isBehind); waited++) {
+      // Who does not read is left behind: one cannot wait for that.
+      if (waited > QUIET && !others().some(({ isBusy }) => isBusy)) break;
+      if (waited > BUSY) throw new NgError('EBUSY', 'a request of another client takes too long');
+      await sleep(1);
+    }
+    const release = await this.world.jails.hold();
+    await this.world.settled();
+    return release;
+  }
+
+  /** Stands still, and has another process go on. When it does not, this one does. */
+  private async giveAway(successor: Successor): Promise<void> {
+    const taps = this.world.handOver();
+    try {
+      const edges = programEdges(this.world);
+      const clients = [...this.connections].flatMap((connection) => connection.handOver() ?? []);
+      const parcel = { taps: [...taps.keys()], clients: clients.map(({ state }) => state), edges };
+      const fds = [...taps.values(), ...clients.map(({ fd }) => fd)];
+      await successor.handOver(parcel, [this.lock, descriptorOf(this.server), ...fds]);
+    } catch (error) {
+      this.world.takeBack();
+      throw error;
+    }
+  }
+
+  /** Goes on in the place of another process. */
+  private async takeOver(predecessor: Predecessor): Promise<void> {
+    const { parcel, fds } = predecessor.receive();
+    const [lock, listening, ...others] = fds;
+    this.lock = lock;
+    await this.takeUp({ taps: new Map(parcel.taps.map((key, i) => [key, others[i]])) });
+    await this.listen({ fd: listening });
+    const clients = parcel.clients.map((state, i) => {
+      const socket = new Socket({ fd: others[parcel.taps.length + i], allowHalfOpen: true });
+      const connection = new Connection(this, socket, this.world.jails.byId(state.home));
+      this.connections.add(connection);
+      connection.takeUp(state);
+      return { connection, state };
+    });
+    restoreProgramEdges(this.world, parcel.edges);
+    predecessor.done();
+    for (const { connection, state } of clients) connection.goOn(state);
+  }
+
+  /** Takes up what the daemon before this one left. */
+  private async takeUp(how: Parameters<World['keep']>[1]): Promise<void> {
+    const found = Journal.open(this.paths.journal);
+    this.journal = found.journal;
     const { damage } = found;
     if (damage !== undefined) {
       const { line, offset, reason, keptAs } = damage;
@@ -69,19 +174,12 @@ export class Daemon {
         `state is damaged at line ${line}, byte ${offset}: ${reason}; what is before it is good; see ${keptAs}`,
       );
     }
-    for (const what of await this.world.keep(found, made)) this.log(`not taken up: ${what}`);
+    for (const what of await this.world.keep(found, how)) this.log(`not taken up: ${what}`);
   }
 
-  private listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      const mask = process.umask(0o177);
-      this.server.listen(this.paths.socket, () => {
-        process.umask(mask);
-        chmodSync(this.paths.socket, 0o600);
-        resolve();
-      });
-    });
+  private async listen(where: { path: string } | { fd: number }): Promise<void> {
+    this.server.listen(where);
+    await once(this.server, 'listening'); // or its error
   }
 
   private accept(socket: Socket): void {
@@ -89,7 +187,7 @@ export class Daemon {
       const peer = namespaceOfPeer(socket);
       this.connections.add(new Connection(this, socket, this.world.jails.locate(peer)));
     } catch (error) {
-      this.log(`client refused: ${(error as Error).message}`);
+      this.log(`client refused: ${(error as Error).message}`, 'warning');
       this.refuse(socket, NgError.fromSystem(error));
     }
   }
@@ -113,15 +211,16 @@ export class Daemon {
   }
 
   private async shutDown(): Promise<void> {
+    this.manager?.stopping();
     this.server.close();
     const { socket, lock, log } = this.paths;
     try {
       await this.world.close();
       this.journal.remove();
       for (const made of this.world.made) removeEmpty(this.paths.stateDir, made);
-      rmSync(log, { force: true });
+      for (const file of [log, oldLog(log)]) rmSync(file, { force: true });
     } catch (error) {
-      this.log(`shutdown: ${(error as Error).stack}`);
+      this.log(`shutdown: ${(error as Error).stack}`, 'error');
     }
     for (const file of [socket, lock]) rmSync(file, { force: true });
     for (const client of this.refused) client.destroy();

@@ -19,6 +19,7 @@ const shapes: { readonly [M in Method]: { readonly [P in keyof Params<M>]-?: Sha
   'sysctl.read': { name: 'string' },
   'sysctl.write': { name: 'string', value: 'string' },
   status: {},
+  restart: {},
   stop: {},
 };
 

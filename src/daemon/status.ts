@@ -1,3 +1,4 @@
+import { heldCapabilities } from '../linux/index.js';
 import type { DaemonStatus } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 
@@ -12,6 +13,7 @@ export function daemonStatus({ world, daemon, jail }: Connection): DaemonStatus 
     uptime: Math.round(process.uptime()),
     socket: daemon.paths.socket,
     stateDir: daemon.paths.stateDir,
+    capabilities: heldCapabilities(),
     jails: jails.length,
     nodes: [...vnets].reduce((sum, vnet) => sum + world.graph.count(vnet), 0),
     interfaces: world.interfaces

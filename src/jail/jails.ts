@@ -125,6 +125,17 @@ export class Jails implements JailDirectory {
     return this.list(viewer).find((jail) => jail.name === name);
   }
 
+  byId(id: number): Jail | undefined {
+    return this.jails.get(id);
+  }
+
+  /** Resolves when nothing is under way; whatever comes then waits until the result is called. */
+  hold(): Promise<() => void> {
+    return new Promise((held) => {
+      void this.inTurn(() => new Promise<void>((release) => held(release)));
+    });
+  }
+
   /** The jail that owns a vnet; undefined for the host. */
   ownerOf(vnet: Vnet): Jail | undefined {
     return this.owners.get(vnet);

@@ -14,6 +14,17 @@ export {
   removeHolderDirectory,
   UTS_DIRECTORY,
 } from './netns.js';
-export { execIn, lockFile, namespaceOfPeer, peerCredentials } from './process.js';
+export {
+  descriptorOf,
+  execIn,
+  groupId,
+  lockFile,
+  namespaceOfPeer,
+  peerCredentials,
+  receiveDescriptors,
+  sendDatagram,
+  sendDescriptors,
+  socketPair,
+} from './process.js';
 export { type Address, type Link, type LinkChanges, Rtnetlink } from './rtnetlink.js';
 export { TapDevice, TapHost, type TapHostOptions } from './tap.js';

@@ -48,6 +48,9 @@ function throwLater(error: unknown): void {
   });
 }
 
+/** Tells an interface from all others: inode of its namespace, and index. */
+const keyOf = (inode: number, index: number): string => `${inode}/${index}`;
+
 /** What an interface is found by after the program started anew, and what it was like. */
 interface Kept {
   name: string;
@@ -159,6 +162,26 @@ export class TapHost implements DeviceProvider {
     this.unkept.clear();
   }
 
+  /**
+   * Stops moving frames, so that another process can go on with the descriptors. What the network stacks send meanwhile
+   * waits in the interfaces (500 frames each).
+   * @returns the descriptors, under the names by which that process gives them to `inherit`
+   */
+  handOver(): Map<string, number> {
+    this.flush();
+    return new Map(this.list().map((device) => [device.detach(), device.fd]));
+  }
+
+  /** Goes on after all. */
+  takeBack(): void {
+    for (const device of this.list()) device.attach();
+  }
+
+  /** Takes over descriptors that another process handed over; `resumeEthernet` finds them. */
+  inherit(taps: ReadonlyMap<string, number>): void {
+    for (const [key, fd] of taps) this.inherited.set(key, fd);
+  }
+
   /** Interfaces with our mark, in namespaces that we know, that belong to no device. */
   *orphans(): Iterable<Orphan> {
     for (const spec of this.options.namespaces?.() ?? []) {
@@ -229,7 +252,7 @@ export class TapHost implements DeviceProvider {
   }
 
   private takeUp(netns: number, inode: number, link: Link): number {
-    const key = `${inode}/${link.index}`;
+    const key = keyOf(inode, link.index);
     const fd = this.inherited.get(key);
     this.inherited.delete(key);
     return fd ?? native.tapAttach(netns, link.name, this.options.offloads ?? true).fd;
@@ -260,8 +283,7 @@ export class TapHost implements DeviceProvider {
         // A courtesy, which not every kernel has room for.
       }
       const device = new TapDevice(this, vnet, fd, name, address, this.options.offloads ?? true, events);
-      device.queue.slot = this.reactor.poller.add(fd);
-      this.batches.ports[device.queue.slot] = device;
+      this.pick(device);
       this.taken.add(address);
       this.unkept.add(device);
       this.settle(device, place.inode, link);
@@ -324,6 +346,12 @@ export class TapHost implements DeviceProvider {
     if (place.devices.size > 0) return;
     this.places.delete(place.inode);
     place.stop();
+  }
+
+  /** @internal Begins to move its frames. */
+  pick(device: TapDevice): void {
+    device.queue.slot = this.reactor.poller.add(device.fd);
+    this.batches.ports[device.queue.slot] = device;
   }
 
   /** @internal */
@@ -463,6 +491,18 @@ export class TapDevice implements EthernetDevice, Port {
     this.host.leave(this);
     this.host.taken.delete(this.mac);
     this.host.removals.add(this.fd);
+  }
+
+  /** @internal Stops moving frames: it is as if it were gone. Returns what tells it from all others. */
+  detach(): string {
+    this.host.drop(this);
+    this.queue.slot = -1;
+    return keyOf(this.inode, this.index);
+  }
+
+  /** @internal */
+  attach(): void {
+    this.host.pick(this);
   }
 
   /** @internal */

@@ -1,11 +1,10 @@
-import { asciiToBinary } from './ascii.js';
 import type { Setting } from './define.js';
 import { NgError } from './errors.js';
 import type { Netgraph } from './graph.js';
 import type { Hook } from './hook.js';
 import { Message } from './message.js';
 import type { Node } from './node.js';
-import { encode, unparse } from './types/index.js';
+import { encode, parse, unparse } from './types/index.js';
 
 /** Message and arguments in ASCII form, as `ngctl msg` takes them. */
 export type SettingText = readonly [message: string, args: string];
@@ -51,9 +50,10 @@ export function restoreNode(graph: Netgraph, vnet: Node['vnet'], state: NodeStat
 /** Tells a node what it was told before. @throws NgError what refuses it */
 export function restoreSettings(node: Node, settings: readonly SettingText[]): void {
   for (const [name, args] of settings) {
-    const ascii = new Message(0, 0, new TextEncoder().encode(`${args}\0`));
-    ascii.name = name;
-    const message = Message.decode(asciiToBinary(node.type, ascii.encode()));
+    const spec = node.type.messages[name];
+    if (spec === undefined) throw new NgError('ENOSYS', `a ${node.type.type} node has no message "${name}"`);
+    const data = spec.args === undefined ? undefined : parse(spec.args, args).bytes;
+    const message = new Message(node.type.cookie, spec.cmd, data);
     let refused: NgError | undefined;
     node.executor.deliverMessage({ node, message, from: undefined, hook: undefined }, (error) => {
       refused = error;

@@ -80,6 +80,7 @@ export const socket = defineNode({
         },
       },
       persists: () => linger,
+      configuration: () => (linger ? [] : [['nolinger']]),
       shutdown() {
         sockets.control?.detach();
         sockets.data?.detach();
@@ -97,8 +98,10 @@ export class ControlSocket {
     readonly graph: Netgraph,
     readonly vnet: Vnet,
     readonly owner: ControlOwner,
+    /** The ID that its node has to have. */
+    id?: number,
   ) {
-    this.node = graph.makeNode(vnet, 'socket', { argument: this });
+    this.node = graph.makeNode(vnet, 'socket', { argument: this, id });
   }
 
   /** bind(2): names the node. */

@@ -26,6 +26,8 @@ export interface DaemonStatus {
   uptime: number;
   socket: string;
   stateDir: string;
+  /** What the daemon has of root's power, in the words of capabilities(7). */
+  capabilities: string[];
   jails: number;
   /** Over all vnets the caller may see. */
   nodes: number;
@@ -67,6 +69,8 @@ export interface Calls {
   'sysctl.read': { params: { name: string }; result: { value: string | number } };
   'sysctl.write': { params: { name: string; value: string }; result: { value: string | number } };
   status: { params: Record<string, never>; result: DaemonStatus };
+  /** Has a new process go on with everything, and ends this one. Result: the new one's. */
+  restart: { params: Record<string, never>; result: { pid: number } };
   /** Takes the world down and ends the daemon; the result comes when everything is gone. */
   stop: { params: Record<string, never>; result: Record<string, never> };
 }

@@ -79,6 +79,11 @@ export class RecordReader {
   /** @param longest that a record may be, in bytes */
   constructor(private readonly longest = MAX_RECORD) {}
 
+  /** The beginning of a record that is not complete. */
+  get rest(): Buffer {
+    return this.pending;
+  }
+
   /**
    * Takes what the stream gave and returns the records that are complete. Their bodies are views, valid for
    * good.

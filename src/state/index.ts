@@ -1,4 +1,1 @@
-import type { Journal } from './journal.js';
-
-export { type Damage, Journal } from './journal.js';
-export type OpenedJournal = ReturnType<typeof Journal.open>;
+export { type Damage, Journal, type OpenedJournal } from './journal.js';

@@ -25,6 +25,13 @@ export interface Damage {
   keptAs: string;
 }
 
+export interface OpenedJournal {
+  journal: Journal;
+  /** All of them, or those before the damage. */
+  entries: unknown[];
+  damage: Damage | undefined;
+}
+
 /**
  * An append-only file of entries, which are JSON values, for one process at a time. Each is a line: the CRC-32 of the
  * JSON in 8 hex digits, a space, the JSON. A line without its newline does not count, so that a kill at any instant
@@ -47,7 +54,7 @@ export class Journal {
    * kept under another name, and a new one goes on with the entries before the damage.
    * @throws Error what is there cannot be read, or not by this version; it is left as it is
    */
-  static open(path: string): { journal: Journal; entries: unknown[]; damage: Damage | undefined } {
+  static open(path: string): OpenedJournal {
     try {
       fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       const bytes = readIfAny(path);

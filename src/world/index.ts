@@ -1,2 +1,4 @@
+export { programEdges, restoreProgramEdges } from './restore.js';
 export { LocalSocket } from './socket.js';
+export type { EdgeState } from './state.js';
 export { World, type WorldOptions } from './world.js';

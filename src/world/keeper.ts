@@ -37,6 +37,8 @@ export class Keeper implements Observer, JailJournal {
   private scheduled = false;
   private keeping = false;
   private rewrittenSize = 0;
+  /** The journal has not all that was to be in it when it was written anew. */
+  private isBehind = false;
 
   constructor(
     private readonly world: World,
@@ -55,9 +57,24 @@ export class Keeper implements Observer, JailJournal {
   /** From now on the journal tells of the world as it is. */
   start(): void {
     this.keeping = true;
+    this.isBehind = true;
+    this.pending.push({ boot: this.boot });
+    this.commit();
+  }
+
+  /** As `start`, where another process has the same in the journal already. */
+  goOn(): void {
+    this.keeping = true;
     this.collect();
-    this.rewrite();
+    this.pending.length = 0;
+    this.rewrittenSize = this.journal.size;
     this.world.interfaces.keepAll();
+  }
+
+  /** Leaves the journal, with all that there is, to another process, or until `start`. */
+  pause(): void {
+    this.commit();
+    this.keeping = false;
   }
 
   /** Notes that everything is being taken down. What comes of it is not written down any more. */
@@ -99,16 +116,31 @@ export class Keeper implements Observer, JailJournal {
     this.collect();
     if (this.pending.length === 0) return;
     try {
-      this.journal.append(this.pending);
+      if (this.isBehind) this.rewrite();
+      else this.append();
     } catch (error) {
       this.world.log(`state: ${(error as Error).message}`);
-      return;
     }
+  };
+
+  /** Writes everything anew. @throws Error it cannot be done: the journal is not what it should be */
+  rewrite(): void {
+    this.isBehind = true;
+    this.collect();
+    this.journal.rewrite(this.state.entries());
+    this.isBehind = false;
+    this.pending.length = 0;
+    this.rewrittenSize = this.journal.size;
+    this.world.interfaces.keepAll();
+  }
+
+  private append(): void {
+    this.journal.append(this.pending);
     this.pending.length = 0;
     this.world.interfaces.keepAll();
     const { size } = this.journal;
     if (size > LONG && size > GROWTH * this.rewrittenSize) this.rewrite();
-  };
+  }
 
   private push(entry: Entry): void {
     this.add(entry);
@@ -122,16 +154,6 @@ export class Keeper implements Observer, JailJournal {
       this.scheduled = false;
       this.commit();
     });
-  }
-
-  private rewrite(): void {
-    try {
-      this.journal.rewrite(this.state.entries());
-      this.pending.length = 0;
-    } catch (error) {
-      this.world.log(`state: ${(error as Error).message}`);
-    }
-    this.rewrittenSize = this.journal.size;
   }
 
   private collect(): void {

@@ -1,4 +1,4 @@
-import { type Node, removeUnused, restoreNode, restoreSettings } from '../netgraph/index.js';
+import { type Hook, type Node, removeUnused, restoreNode, restoreSettings } from '../netgraph/index.js';
 import { joinWormholes } from '../nodes/wormhole.js';
 import type { Vnet } from '../vnet/index.js';
 import type { EdgeState, WorldState } from './state.js';
@@ -67,4 +67,25 @@ const isWarp = ([jail, , , peerJail]: EdgeState): boolean => jail !== peerJail;
 function join(a: Node, b: Node, [, , hook, , , peer]: EdgeState): void {
   if (a.vnet === b.vnet) a.graph.connect(a, hook, b, peer);
   else joinWormholes(a, b);
+}
+
+/** The edges of nodes that are parts of programs, which no journal has. */
+export function programEdges({ graph, vnets, jails }: World): EdgeState[] {
+  const end = ({ node, name }: Hook) => [jails.idOf(node.vnet), node.id, name] as const;
+  const nodes = [...vnets].flatMap((vnet) => graph.nodes(vnet));
+  const hooks = nodes.filter(({ type }) => type.transient).flatMap((node) => node.hooks);
+  // Between two of them there is each edge twice.
+  const once = hooks.filter((hook) => !hooks.slice(0, hooks.indexOf(hook)).includes(hook.peer));
+  return once.map((hook) => [...end(hook), ...end(hook.peer)]);
+}
+
+/** Makes such edges again. */
+export function restoreProgramEdges({ graph, vnet0, jails }: World, edges: readonly EdgeState[]): void {
+  const find = (jail: number, id: number): Node => {
+    const vnet = jail === 0 ? vnet0 : jails.byId(jail)?.vnet;
+    const node = vnet && graph.findNode(vnet, `[${id.toString(16)}]`);
+    if (node === undefined) throw new Error(`node [${id.toString(16)}] of jail ${jail} is gone`);
+    return node;
+  };
+  for (const edge of edges) join(find(edge[0], edge[1]), find(edge[3], edge[4]), edge);
 }

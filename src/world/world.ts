@@ -96,18 +96,24 @@ export class World {
   /**
    * Makes this world survive the end of the program, and takes up what an earlier one left: its jails, its nodes
    * under their IDs, its interfaces with all that the system knows of them.
-   * @param made the directory that was made for the journal just now, if one was
+   * @param options.made the directory that was made for the journal just now, if one was
+   * @param options.taps descriptors of the interfaces, if the earlier one handed them over
    * @returns what there was but could not be taken up, in sentences
    */
-  async keep({ journal, entries, damage }: OpenedJournal, made?: string): Promise<string[]> {
+  async keep(
+    { journal, entries, damage }: OpenedJournal,
+    { made, taps }: { made?: string; taps?: ReadonlyMap<string, number> } = {},
+  ): Promise<string[]> {
     const state = new WorldState();
+    if (taps !== undefined) this.interfaces.inherit(taps);
     if (made !== undefined) state.apply({ made });
     for (const entry of (entries as Entry[]).flat()) state.apply(entry);
     const keeper = new Keeper(this, journal, bootId(), state.made);
     const rebooted = state.boot !== keeper.boot;
     const lost = await restore(this, state, rebooted, damage === undefined && entries.length > 0);
     if (state.stopping) await this.clear();
-    keeper.start();
+    if (taps !== undefined && lost.length === 0) keeper.goOn();
+    else keeper.start();
     this.keeper = keeper;
     this.made = [...state.made];
     return lost;
@@ -116,6 +122,26 @@ export class World {
   /** Writes down what is done: it survives from now on. */
   commit(): void {
     this.keeper?.commit();
+  }
+
+  /** Makes sure that everything is in the journal. @throws Error it cannot be written */
+  checkpoint(): void {
+    this.keeper?.rewrite();
+  }
+
+  /**
+   * Stands still, so that another process can go on with this world: with `keep`, and what this returns.
+   * @returns descriptors of the interfaces
+   */
+  handOver(): ReadonlyMap<string, number> {
+    this.keeper?.pause();
+    return this.interfaces.handOver();
+  }
+
+  /** Goes on after all. */
+  takeBack(): void {
+    this.interfaces.takeBack();
+    this.keeper?.start();
   }
 
   /** Sets a sysctl of a vnet. @throws SysctlError */

@@ -148,7 +148,7 @@ export class Lab {
   async end(): Promise<void> {
     const log = await this.box.sh('cat /run/netgraph/daemon.log');
     await this.box.close();
-    expect(log.split('\n')).toEqual([expect.stringMatching(/^\S+ serving \S+, process \d+$/), '']);
+    expect(log.split('\n')).toEqual([expect.stringMatching(/^\S+ info serving socket=\S+ pid=\d+$/), '']);
   }
 }
 

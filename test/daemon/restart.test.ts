@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { Kind } from '../../src/protocol/index.js';
+import { type Machine, machine, until } from '../support/machine.js';
+import { describeReal } from '../support/sandbox.js';
+
+/** Two jails with an interface each, 192.0.2.1 and 192.0.2.2, and an interface on the host. */
+const LAB = `
+for j in a b; do
+  jail -c name=$j vnet persist && printf 'mkpeer eiface e ether\\nname .:e nic\\n' | ngctl -j $j -f -
+done
+ngctl -f - <<EOF
+mkpeer wormhole wa evthorizon
+mkpeer wormhole wb evthorizon
+msg wa open "a"
+msg wb open "b"
+connect wa.jid=1 nic: evthorizon ether
+connect wb.jid=2 nic: evthorizon ether
+name wa toa
+name wb tob
+rmhook wa
+rmhook wb
+connect toa: tob: evthorizon evthorizon
+mkpeer eiface e ether
+EOF
+ip -n a addr add 192.0.2.1/24 dev ngeth0; ip -n a link set ngeth0 up
+ip -n b addr add 192.0.2.2/24 dev ngeth0; ip -n b link set ngeth0 up
+ip netns exec a ping -c 1 -W 2 192.0.2.2 >/dev/null`;
+
+const LISTING =
+  'ngctl list | grep -v ngctl; for j in a b; do ngctl -j $j show nic:; done; jls; ip -4 -n a addr';
+
+async function restart(box: Machine): Promise<void> {
+  const { pid } = await box.status();
+  const said = await box.sh('netgraph restart');
+  const now = (await box.status()).pid;
+  expect(said).toBe(`process ${now}\n`);
+  expect(now).not.toBe(pid);
+  await until(async () => (await box.sh(`kill -0 ${pid}`)).includes('exit'));
+}
+
+describeReal('a restart', () => {
+  const t = machine();
+
+  it('loses no frame, no connection and no node', async () => {
+    const { box } = t;
+    expect(await box.sh(LAB)).toBe('');
+    const before = await box.sh(LISTING);
+    const ping = box.sh('ip netns exec a ping -q -i 0.002 -c 1500 192.0.2.2 | grep transmitted');
+    await box.sh('ip netns exec b iperf3 -s -1 -D; sleep 0.3');
+    const stream = box.run('ip netns exec a iperf3 -c 192.0.2.2 -t 4 -J');
+    for (let i = 0; i < 3; i++) {
+      await sleep(300);
+      await restart(box);
+    }
+    expect(await ping).toMatch(/^1500 packets transmitted, 1500 received, 0% packet loss/);
+    const { end } = JSON.parse((await stream).stdout);
+    expect(end.sum_received.bytes).toBeGreaterThan(1e6);
+    expect(await box.sh(LISTING)).toBe(before);
+  });
+
+  it('is not noticed by clients, whatever they are in the midst of', async () => {
+    const { box } = t;
+    const client = await box.client({ name: 'prog' });
+    await client.mkpeer('.', 'echo', 'e', 'x');
+    await client.mkpeer('.', 'hub', 'h', 'y');
+    const other = await box.client();
+    const frames: string[] = [];
+    void (async () => {
+      for await (const { data } of client.frames()) frames.push(Buffer.from(data).toString());
+    })();
+    let answers = 0;
+    let asking = true;
+    const asked = (async () => {
+      while (asking) {
+        const some = Array.from({ length: 50 }, () => client.nodeInfo('.'));
+        for (const { name, hooks } of await Promise.all(some)) {
+          expect([name, hooks]).toEqual(['prog', 2]);
+          answers++;
+        }
+      }
+    })();
+    for (let i = 0; i < 3; i++) {
+      await restart(box);
+      await client.sendData('e', Buffer.from(`frame ${i}`));
+    }
+    asking = false;
+    await asked;
+    expect(answers).toBeGreaterThan(100);
+    await until(() => frames.length === 3);
+    expect(frames).toEqual(['frame 0', 'frame 1', 'frame 2']);
+    expect((await other.nodeInfo('prog:')).hooks).toBe(2);
+    await client.close();
+    await expect(other.nodeInfo('prog:')).rejects.toThrow('prog');
+    await other.close();
+  });
+
+  it('gives the rest of a request that had come half-way to the new process', async () => {
+    const { box } = t;
+    await box.daemon();
+    const raw = box.connect();
+    expect((await raw.call('hello', { version: 1 })).errno).toBe(0);
+    const text = JSON.stringify({ method: 'jail.list', params: {} });
+    const record = Buffer.alloc(9 + text.length);
+    record.writeUInt32LE(5 + text.length);
+    record[4] = Kind.CALL;
+    record.writeUInt32LE(77, 5);
+    record.write(text, 9);
+    raw.write(record.subarray(0, 20));
+    await sleep(100);
+    await restart(box);
+    raw.write(record.subarray(20));
+    const { body } = await raw.record(({ kind, id }) => kind === Kind.RESULT && id === 77);
+    expect(Buffer.from(body.subarray(4)).toString()).toBe('[]');
+    raw.end();
+  });
+
+  it('leaves those behind that do not read', async () => {
+    const { box } = t;
+    const client = await box.client();
+    await client.close();
+    const deaf = box.connect();
+    expect((await deaf.call('hello', { version: 1 })).errno).toBe(0);
+    deaf.reading(false);
+    const text = JSON.stringify({ method: 'sysctl.list', params: {} });
+    for (let i = 0; i < 3000; i++) {
+      const record = Buffer.alloc(9 + text.length);
+      record.writeUInt32LE(5 + text.length);
+      record[4] = Kind.CALL;
+      record.write(text, 9);
+      deaf.write(record);
+    }
+    await sleep(300);
+    await restart(box);
+    deaf.destroy();
+  });
+
+  it('does not happen when the new process fails: the old one goes on', async () => {
+    const { box } = t;
+    expect(await box.sh(LAB)).toBe('');
+    const { pid } = await box.status();
+    const before = await box.sh(LISTING);
+    await box.sh('mv /run/state/world.journal /run/state/away; mkdir /run/state/world.journal');
+    expect(await box.sh('netgraph restart')).toMatch(
+      /^netgraph: .*the old daemon goes on.*\n\(exit \d+\)\n$/,
+    );
+    expect((await box.status()).pid).toBe(pid);
+    await box.sh('rmdir /run/state/world.journal');
+    expect(await box.sh('ip netns exec a ping -q -c 3 -i 0.1 192.0.2.2 | grep transmitted')).toContain(
+      ' 0% ',
+    );
+    expect(await box.sh(LISTING)).toBe(before);
+    await restart(box);
+    expect(await box.sh(LISTING)).toBe(before);
+  });
+
+  it('is for the host only', async () => {
+    const { box } = t;
+    await box.sh('jail -c name=a vnet persist');
+    expect(await box.sh('jexec a netgraph restart')).toContain('jail a may not restart the daemon');
+  });
+});
