@@ -17,7 +17,7 @@ export function makeGraph(owner = { message: () => 0, end() {} }) {
     clock: { now: () => performance.now() * 1000, after: () => () => {} },
     random: Math.random,
     devices: {},
-    jails: { find: () => undefined, idOf: () => 0, mayEnter: () => true },
+    jails: { find: () => undefined, idOf: () => 0, nameOf: () => '', mayEnter: () => true },
     loadType: (name) => types.get(name),
     later: setImmediate,
     log: console.error,

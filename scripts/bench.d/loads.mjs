@@ -1,6 +1,7 @@
 /** What is sent from A to B, and what is read off. Each load returns numbers by column. */
 import { join } from 'node:path';
 import { compile, cpuTime, dist, run, sleep } from './lab.mjs';
+import { pathBeside } from './paths.mjs';
 
 /** iperf3; throughput in Gbit/s, and the share of one processor that the forwarding process used. */
 async function tcp({ a, address, pid }, seconds, ...options) {
@@ -50,6 +51,15 @@ async function list({ a, address, env }, seconds) {
   return { p50: at(answers, 0.5), p99: at(answers, 0.99), tool: at(tool, 0.5) };
 }
 
+/** Echoes between two jails, while another sends small datagrams as fast as they go through the same daemon. */
+async function fairness(path, seconds) {
+  path.beside ??= await pathBeside(path);
+  const flood = udp(path, seconds + 1);
+  await sleep(0.5);
+  const { average, p99 } = await ping(path.beside, seconds);
+  return { average, p99, kpps: (await flood).kpps };
+}
+
 /** Compiled on first use. */
 const programs = {
   get udp() {
@@ -79,6 +89,15 @@ export const loads = {
     columns: [
       ['average', 'ping µs', 1],
       ['p99', 'p99', 1],
+    ],
+  },
+  fairness: {
+    run: fairness,
+    only: (path) => path === 'ours',
+    columns: [
+      ['kpps', 'flood kpps', 0],
+      ['average', 'ping beside µs', 0],
+      ['p99', 'p99', 0],
     ],
   },
   list: {

@@ -3,6 +3,7 @@
  * one returns { a, b: namespaces, pid: of the forwarding process if there is one }.
  */
 import { mkdirSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addNamespace, compile, configure, dist, run, scratch, sleep, start } from './lab.mjs';
 import { chainType, mixedModules } from './mixed.mjs';
@@ -41,12 +42,17 @@ const ours = (nodes) => async (a, b) => {
   };
   const socketPath = join(scratch, a, 'control.sock');
   const pid = await start([process.execPath, join(dist, 'cli/netgraph.js'), 'daemon'], { env });
+  await patiently(() => access(socketPath));
+  await joinJails(socketPath, a, b, nodes);
+  return { device: 'ngeth0', pid, env, made: true };
+};
+
+/** Makes two jails of a daemon, an eiface in each, and joins these; `nodes` more nodes lie between. */
+async function joinJails(socketPath, a, b, nodes) {
   const { NetgraphClient } = await import(`${dist}/client/index.js`);
-  const host = await patiently(() => NetgraphClient.connect({ socketPath }));
-  const jids = [];
+  const host = await NetgraphClient.connect({ socketPath });
   for (const name of [a, b]) {
     const { jid } = await host.call('jail.create', { parameters: { name, vnet: 'new', persist: 'true' } });
-    jids.push(jid);
     const inside = await NetgraphClient.connect({ socketPath, jail: name });
     await inside.mkpeer('.', 'eiface', 'e', 'ether');
     await inside.name('.:e', 'end');
@@ -69,8 +75,16 @@ const ours = (nodes) => async (a, b) => {
   }
   await host.connectNodes(`${a}:`, `${b}:`, 'evthorizon', 'evthorizon');
   await host.close();
-  return { device: 'ngeth0', pid, env, made: true };
-};
+}
+
+/** Makes two more jails in the daemon of a path of ours: a path beside it, without a server. */
+export async function pathBeside({ a, b, address, env }) {
+  const beside = { a: `${a}2`, b: `${b}2`, address: address.replace('10.99.', '10.98.') };
+  await joinJails(join(env.NETGRAPH_RUN_DIR, 'control.sock'), beside.a, beside.b, 0);
+  await configure(beside.a, 'ngeth0', beside.address.replace(/2$/, '1'));
+  await configure(beside.b, 'ngeth0', beside.address);
+  return beside;
+}
 
 async function vde(a, b) {
   const pid = await start(['vde_switch', '-s', join(scratch, 'vde'), '-tap', 'vdea', '-tap', 'vdeb']);

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A byte stream to a daemon. A `net.Socket` is one; tests bring their own. */
 export interface Transport {
@@ -13,8 +14,25 @@ export interface Transport {
   destroy(): unknown;
 }
 
+/** How long to try while so many others connect that there is no room to wait, in milliseconds; and how often. */
+const PATIENCE = 5000;
+const INTERVAL = 10;
+
 /** Connects to a UNIX socket. Rejects with the error of connect(2). */
-export function connectUnix(path: string): Promise<Transport> {
+export async function connectUnix(path: string): Promise<Transport> {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    try {
+      return await connectOnce(path);
+    } catch (error) {
+      // Where others would block, Node's connect(2) fails.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > end) throw error;
+      await sleep(INTERVAL);
+    }
+  }
+}
+
+function connectOnce(path: string): Promise<Transport> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once('error', reject);

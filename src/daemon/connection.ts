@@ -26,6 +26,18 @@ import { callHandlers } from './calls.js';
 import type { Daemon } from './daemon.js';
 import { readCall } from './params.js';
 
+/** Bytes of records that are not complete, of all clients from one place together. */
+const MAX_UNSENT = 64 * 2 ** 20;
+
+/** What the clients of one jail, or of the host, take up together. */
+export interface Account {
+  clients: number;
+  /** Bytes that they have not read. */
+  unread: number;
+  /** Bytes of records that they have not sent the rest of. */
+  unsent: number;
+}
+
 /** How long a client that is told to go may take to read what was written to it, in milliseconds. */
 const GRACE = 1000;
 
@@ -54,17 +66,26 @@ export class Connection {
   private current: number | undefined;
   private takingUp = false;
   private readonly removalsBefore: number;
+  /** What of `account` is ours. */
+  private unread = 0;
+  private unsent = 0;
 
   constructor(
     readonly daemon: Daemon,
     private readonly socket: Socket,
     /** The jail that the client's process is in. */
     readonly home: Jail | undefined,
+    /** Of all clients from there. */
+    private readonly account: Account,
   ) {
+    account.clients++;
     this.jail = home;
     this.removalsBefore = this.world.interfaces.removals.count;
     socket.on('data', (chunk: Buffer) => this.read(chunk));
-    socket.on('drain', () => this.work());
+    socket.on('drain', () => {
+      this.countUnread();
+      this.work();
+    });
     socket.on('error', () => socket.destroy());
     socket.on('end', () => void this.leave());
     socket.on('close', () => this.closed());
@@ -72,6 +93,11 @@ export class Connection {
 
   get world(): World {
     return this.daemon.world;
+  }
+
+  /** Whose turns it takes. */
+  get owner(): Jail | undefined {
+    return this.home;
   }
 
   get vnet(): Vnet {
@@ -181,6 +207,7 @@ export class Connection {
     if (this.socket.writableEnded) return; // it was told to go
     try {
       this.requests.push(...this.reader.push(chunk));
+      this.countUnsent();
     } catch (error) {
       this.daemon.log(`client dropped: ${(error as Error).message}`, 'warning');
       // An answer to no request in particular.
@@ -192,10 +219,10 @@ export class Connection {
   }
 
   /** Does the requests that came, in order. A client that does not read its answers has to wait with the rest. */
-  private work(): void {
+  work(): void {
     if (this.takingUp) return;
     this.takingUp = true;
-    while (this.mayWork) {
+    while (this.mayWork && this.daemon.turns.take(this)) {
       const request = this.requests.shift()!;
       this.current = request.id;
       this.request(request);
@@ -265,11 +292,29 @@ export class Connection {
   }
 
   private get isFull(): boolean {
-    return this.socket.writableLength > limits.receiveSpace.get(this.vnet);
+    const { writableLength } = this.socket;
+    if (writableLength === 0) return false; // however little others read
+    if (writableLength > limits.receiveSpace.get(this.vnet)) return true;
+    return this.account.unread > limits.maxReceiveSpace.get(this.vnet);
   }
 
   private write(bytes: Uint8Array): void {
-    if (this.socket.writable) this.socket.write(bytes);
+    if (!this.socket.writable) return;
+    this.socket.write(bytes);
+    this.countUnread();
+  }
+
+  private countUnread(now = this.socket.writableLength): void {
+    this.account.unread += now - this.unread;
+    this.unread = now;
+  }
+
+  /** @throws NgError ENOBUFS clients from the same place have sent too many beginnings of records */
+  private countUnsent(now = this.reader.rest.length): void {
+    this.account.unsent += now - this.unsent;
+    this.unsent = now;
+    if (now > 0 && this.account.unsent > MAX_UNSENT)
+      throw new NgError('ENOBUFS', `more than ${MAX_UNSENT} bytes of records that are not complete`);
   }
 
   /**
@@ -286,7 +331,9 @@ export class Connection {
     this.requests.length = 0;
     this.control?.close();
     this.data?.close();
-    this.daemon.connections.delete(this);
+    if (this.daemon.connections.delete(this)) this.account.clients--;
+    this.countUnread(0);
+    this.countUnsent(0);
   }
 }
 

@@ -3,19 +3,23 @@ import { chmodSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Jail } from '../jail/index.js';
 import { descriptorOf, lockFile, namespaceOfPeer } from '../linux/index.js';
-import { NgError } from '../netgraph/index.js';
+import { limits, NgError } from '../netgraph/index.js';
 import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
 import { Journal } from '../state/index.js';
 import { programEdges, restoreProgramEdges, World } from '../world/index.js';
-import { Connection } from './connection.js';
+import { type Account, Connection } from './connection.js';
 import { Predecessor, Successor } from './handover.js';
 import { type Log, oldLog } from './log.js';
 import type { ServiceManager } from './notify.js';
 import { admitGroup } from './privileges.js';
+import { Turns } from './turns.js';
 
 /** How long a client that is refused may take to ask why, in milliseconds. */
 const PATIENCE = 10_000;
+/** How many there may be of those; more are dropped without a word. */
+const MAX_REFUSED = 256;
 /** How long a restart waits for clients to read what was written to them, and for their requests, in milliseconds. */
 const QUIET = 100;
 const BUSY = 10_000;
@@ -27,6 +31,8 @@ export class Daemon {
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
   ).version;
   readonly connections = new Set<Connection>();
+  readonly turns = new Turns();
+  private readonly accounts = new Map<Jail | undefined, Account>();
   /** Of clients that may not be here, and that have yet to ask why. */
   private readonly refused = new Set<Socket>();
   private readonly server: Server;
@@ -153,7 +159,8 @@ export class Daemon {
     await this.listen({ fd: listening });
     const clients = parcel.clients.map((state, i) => {
       const socket = new Socket({ fd: others[parcel.taps.length + i], allowHalfOpen: true });
-      const connection = new Connection(this, socket, this.world.jails.byId(state.home));
+      const home = this.world.jails.byId(state.home);
+      const connection = new Connection(this, socket, home, this.accountOf(home));
       this.connections.add(connection);
       connection.takeUp(state);
       return { connection, state };
@@ -184,16 +191,36 @@ export class Daemon {
 
   private accept(socket: Socket): void {
     try {
-      const peer = namespaceOfPeer(socket);
-      this.connections.add(new Connection(this, socket, this.world.jails.locate(peer)));
+      const home = this.world.jails.locate(namespaceOfPeer(socket));
+      this.checkRoom(home);
+      this.connections.add(new Connection(this, socket, home, this.accountOf(home)));
     } catch (error) {
       this.log(`client refused: ${(error as Error).message}`, 'warning');
       this.refuse(socket, NgError.fromSystem(error));
     }
   }
 
+  private accountOf(home: Jail | undefined): Account {
+    const known = this.accounts.get(home);
+    if (known !== undefined) return known;
+    for (const [jail, { clients }] of this.accounts) if (clients === 0) this.accounts.delete(jail);
+    const account: Account = { clients: 0, unread: 0, unsent: 0 };
+    this.accounts.set(home, account);
+    return account;
+  }
+
+  /** @throws NgError ENOBUFS the jail has as many clients as it may; the host may have any number */
+  private checkRoom(home: Jail | undefined): void {
+    if (home === undefined || this.accountOf(home).clients < limits.maxClients.get(home.vnet)) return;
+    throw new NgError('ENOBUFS', `jail ${home.name} has as many connections as net.graph.maxclients allows`);
+  }
+
   /** Tells a client, in answer to its first request, why it is not served. */
   private refuse(socket: Socket, error: NgError): void {
+    if (this.refused.size >= MAX_REFUSED) {
+      socket.destroy();
+      return;
+    }
     const reader = new RecordReader();
     this.refused.add(socket);
     socket.on('end', () => socket.end());

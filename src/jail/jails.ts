@@ -184,7 +184,7 @@ export class Jails implements JailDirectory {
     const name = settings.name || `jail${id}`;
     Object.assign(settings, { jid: id, name });
     this.checkFree(name, viewer);
-    this.checkFreeId(id);
+    this.checkFreeId(id, viewer);
     this.checkRoom(viewer);
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
     const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
@@ -336,9 +336,12 @@ export class Jails implements JailDirectory {
     if (taken !== undefined) throw new NgError('EEXIST', `jail ${name} exists, it has jid ${taken.id}`);
   }
 
-  private checkFreeId(id: number): void {
+  private checkFreeId(id: number, viewer: Viewer): void {
     const taken = this.jails.get(id);
-    if (taken !== undefined) throw new NgError('EEXIST', `jid ${id} is taken by jail ${taken.name}`);
+    if (taken === undefined) return;
+    // Whose it is outside is no business of those inside.
+    const whose = taken.isWithin(viewer) ? ` by jail ${taken.name}` : '';
+    throw new NgError('EEXIST', `jid ${id} is taken${whose}`);
   }
 
   private nextId(): number {

@@ -71,8 +71,8 @@ export class Netgraph {
       if (!delivery.message.isReadOnly) this.observer?.node(delivery.node);
     };
     this.executor = new Executor(env.later, handle, (node, error) => this.nodeFailed(node, error));
-    registerLimits(vnets);
     this.registrations = [
+      registerLimits(vnets),
       vnets.sysuninit('netgraph', Subsystem.NETGRAPH, Order.FIRST, (vnet) => this.removeAll(vnet)),
     ];
   }

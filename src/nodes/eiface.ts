@@ -8,6 +8,7 @@ import {
   FlowMessages,
   type Frame,
   type Infer,
+  limits,
   NgError,
   onWire,
   type ReceiveFrame,
@@ -69,6 +70,7 @@ export const eiface = defineNode({
     const setLink = (on: boolean): void => {
       link = on;
       device.setCarrier(on);
+      node.changed();
     };
     const offloadsAtFirst = device.offloads;
     if (kept === undefined) {
@@ -161,6 +163,8 @@ function resumeInterface(
 /** Makes the interface of the lowest unit whose name is free. */
 function makeInterface(devices: DeviceProvider, vnet: Vnet, events: EthernetEvents) {
   const taken = units.get(vnet);
+  if (taken.size >= limits.maxInterfaces.get(vnet))
+    throw new NgError('ENFILE', `${vnet} has as many interfaces as net.graph.maxinterfaces allows`);
   for (let unit = 0; unit <= MAX_UNIT; unit++) {
     if (taken.has(unit)) continue;
     try {

@@ -57,7 +57,12 @@ export function encodeResult(
 ): Buffer {
   const errno = Buffer.alloc(4);
   errno.writeUInt32LE(error?.errno ?? 0);
-  return encodeRecord(Kind.RESULT, id, errno, error?.message.slice(0, MAX_SENTENCE) ?? JSON.stringify(result));
+  return encodeRecord(
+    Kind.RESULT,
+    id,
+    errno,
+    error?.message.slice(0, MAX_SENTENCE) ?? JSON.stringify(result),
+  );
 }
 
 /** A name (path, hook, address) and the bytes behind its NUL. @throws NgError EINVAL there is none */

@@ -21,6 +21,14 @@ interface KnownEdge {
   readonly edge: EdgeState;
 }
 
+/** What it needs of a world. */
+export interface Kept {
+  readonly graph: World['graph'];
+  readonly jails: Pick<World['jails'], 'idOf' | 'journal'>;
+  readonly interfaces: Pick<World['interfaces'], 'keepAll'>;
+  readonly log: World['log'];
+}
+
 /**
  * Writes down what becomes of a world, so that it survives the death of the process. Changes are collected, and written
  * at once as one line: before an answer says that they are done, and before the system sees that something is removed.
@@ -41,8 +49,8 @@ export class Keeper implements Observer, JailJournal {
   private isBehind = false;
 
   constructor(
-    private readonly world: World,
-    private readonly journal: Journal,
+    private readonly world: Kept,
+    private readonly journal: Pick<Journal, 'append' | 'rewrite' | 'size'>,
     /** Tells this start of the system from others. */
     readonly boot: string,
     /** Directories that were not there before. */

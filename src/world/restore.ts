@@ -1,4 +1,11 @@
-import { type Hook, type Node, removeUnused, restoreNode, restoreSettings } from '../netgraph/index.js';
+import {
+  type Hook,
+  type Netgraph,
+  type Node,
+  removeUnused,
+  restoreNode,
+  restoreSettings,
+} from '../netgraph/index.js';
 import { joinWormholes } from '../nodes/wormhole.js';
 import type { Vnet } from '../vnet/index.js';
 import type { EdgeState, WorldState } from './state.js';
@@ -15,6 +22,21 @@ export async function restore(world: World, state: WorldState, rebooted: boolean
   const vnets = new Map<number, Vnet>([[0, world.vnet0]]);
   for (const jail of world.jails.list(undefined))
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
+  lost.push(...restoreGraph(world.graph, vnets, state));
+
+  const orphans = [...world.interfaces.orphans()];
+  if (complete) await world.interfaces.removeOrphans(orphans);
+  else for (const { netns, link } of orphans) lost.push(`interface ${link.name} in ${netns} has our mark`);
+  for (const jail of removing) await world.jails.remove(jail);
+  return lost;
+}
+
+/**
+ * Makes nodes and edges what they were, in vnets by ID of their jail.
+ * @returns what could not be made again, in sentences
+ */
+export function restoreGraph(graph: Netgraph, vnets: ReadonlyMap<number, Vnet>, state: WorldState): string[] {
+  const lost: string[] = [];
   const attempt = (what: string, work: () => void): void => {
     try {
       work();
@@ -25,14 +47,14 @@ export async function restore(world: World, state: WorldState, rebooted: boolean
 
   for (const [jail, name, value] of state.sysctls.values()) {
     const vnet = vnets.get(jail);
-    if (vnet !== undefined) attempt(`sysctl ${name}`, () => world.vnets.sysctls.write(vnet, name, value));
+    if (vnet !== undefined) attempt(`sysctl ${name}`, () => graph.vnets.sysctls.write(vnet, name, value));
   }
   const nodes = new Map<string, Node>();
   for (const [key, [jail, node]] of state.nodes) {
     const vnet = vnets.get(jail);
     if (vnet === undefined) continue; // its jail is named already
     attempt(`${node.type} node ${node.name || `[${node.id.toString(16)}]`}`, () => {
-      nodes.set(key, restoreNode(world.graph, vnet, node));
+      nodes.set(key, restoreNode(graph, vnet, node));
     });
   }
   const bereft: Node[] = [];
@@ -48,16 +70,11 @@ export async function restore(world: World, state: WorldState, rebooted: boolean
   }
   for (const [jail, id] of state.lastIds) {
     const vnet = vnets.get(jail);
-    if (vnet !== undefined) world.graph.reserveIds(vnet, id);
+    if (vnet !== undefined) graph.reserveIds(vnet, id);
   }
   // What goes with nodes that are gone.
-  for (const node of halves) world.graph.removeNode(node);
+  for (const node of halves) graph.removeNode(node);
   for (const node of bereft) removeUnused(node);
-
-  const orphans = [...world.interfaces.orphans()];
-  if (complete) await world.interfaces.removeOrphans(orphans);
-  else for (const { netns, link } of orphans) lost.push(`interface ${link.name} in ${netns} has our mark`);
-  for (const jail of removing) await world.jails.remove(jail);
   return lost;
 }
 
@@ -74,8 +91,9 @@ export function programEdges({ graph, vnets, jails }: World): EdgeState[] {
   const end = ({ node, name }: Hook) => [jails.idOf(node.vnet), node.id, name] as const;
   const nodes = [...vnets].flatMap((vnet) => graph.nodes(vnet));
   const hooks = nodes.filter(({ type }) => type.transient).flatMap((node) => node.hooks);
-  // Between two of them there is each edge twice.
-  const once = hooks.filter((hook) => !hooks.slice(0, hooks.indexOf(hook)).includes(hook.peer));
+  // Edges between two of them only once.
+  const seen = new Set<Hook>();
+  const once = hooks.filter((hook) => seen.add(hook) && !seen.has(hook.peer));
   return once.map((hook) => [...end(hook), ...end(hook.peer)]);
 }
 

@@ -22,6 +22,8 @@ export type Entry =
   | { readonly nodeGone: readonly [jail: number, id: number] }
   | { readonly edge: EdgeState }
   | { readonly edgeGone: EdgeState }
+  /** IDs up to this one were given to nodes. */
+  | { readonly lastId: readonly [jail: number, id: number] }
   | { readonly sysctl: readonly [jail: number, name: string, value: string | number] }
   /** Everything was being taken down. */
   | { readonly stopping: true };
@@ -49,6 +51,7 @@ export class WorldState {
     else if ('nodeGone' in entry) this.nodes.delete(entry.nodeGone.join('/'));
     else if ('edge' in entry) this.edges.set(entry.edge.join('/'), entry.edge);
     else if ('edgeGone' in entry) this.edges.delete(entry.edgeGone.join('/'));
+    else if ('lastId' in entry) this.lastIds.set(...entry.lastId);
     else if ('sysctl' in entry) this.sysctls.set(`${entry.sysctl[0]}/${entry.sysctl[1]}`, entry.sysctl);
   }
 
@@ -60,6 +63,7 @@ export class WorldState {
     for (const jail of this.jails.values()) yield { jail };
     for (const sysctl of this.sysctls.values()) yield { sysctl };
     for (const node of this.nodes.values()) yield { node };
+    for (const lastId of this.lastIds) yield { lastId };
     for (const edge of this.edges.values()) yield { edge };
   }
 

@@ -4,7 +4,13 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type ConnectOptions, NetgraphClient, type Transport } from '../../src/client/index.js';
-import { type ControlRecord, encodeRecord, Kind, MAX_ANSWER, RecordReader } from '../../src/protocol/index.js';
+import {
+  type ControlRecord,
+  encodeRecord,
+  Kind,
+  MAX_ANSWER,
+  RecordReader,
+} from '../../src/protocol/index.js';
 import { finished, inSandbox, type Outcome } from './sandbox.js';
 
 export const SOCKET = '/run/netgraph/control.sock';

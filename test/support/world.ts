@@ -163,9 +163,9 @@ export class SimulatedJails implements JailDirectory {
 
   constructor(private readonly vnets: VnetSystem) {}
 
-  create(name: string, options: { vnet?: boolean; parent?: Vnet } = {}): SimulatedJail {
-    const { vnet: ownsVnet = true, parent = this.vnets.vnet0 } = options;
-    const jail = { id: this.nextId++, name, parent, ownsVnet, vnet: ownsVnet ? this.vnets.alloc() : parent };
+  create(name: string, options: { vnet?: boolean; parent?: Vnet; id?: number } = {}): SimulatedJail {
+    const { vnet: ownsVnet = true, parent = this.vnets.vnet0, id = this.nextId++ } = options;
+    const jail = { id, name, parent, ownsVnet, vnet: ownsVnet ? this.vnets.alloc() : parent };
     this.all.push(jail);
     return jail;
   }
