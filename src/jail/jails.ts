@@ -250,6 +250,7 @@ export class Jails implements JailDirectory {
         }
         const jail = this.takeUp(full, parent, state, rebooted);
         this.lastId = Math.max(this.lastId, jail.id);
+        if (!jail.settings.persist) this.expireLater(jail);
         if (state.stage === 'removing') removing.push(jail);
       } catch (error) {
         lost.push(`jail ${full} is gone: ${(error as Error).message}`);
@@ -293,6 +294,10 @@ export class Jails implements JailDirectory {
     if (jail.settings.persist || jail.dying || this.expiring.has(jail)) return;
     const isEmpty = this.processes(jail).length === 0 && this.list(jail).length === 0;
     if (isEmpty) return this.takeDown(jail);
+    this.expireLater(jail);
+  }
+
+  private expireLater(jail: Jail): void {
     this.expiring.add(jail);
     setTimeout(() => {
       this.expiring.delete(jail);
