@@ -6,7 +6,7 @@ import {
   type VnetSystem,
   vnetDefine,
 } from '../vnet/index.js';
-import type { Delivery, NodeType } from './define.js';
+import type { Creation, Delivery, NodeType } from './define.js';
 import { dispatch } from './dispatch.js';
 import { connectHooks, destroyHook, makePeer } from './edge.js';
 import type { Clock, Environment } from './environment.js';
@@ -134,8 +134,7 @@ export class Netgraph {
     nodesById.get(vnet).set(node.id, node);
     entry.nodes++;
     try {
-      const hooks = node.namedHooks;
-      node.behaviour = entry.type.create({ node, hooks, env: this.envOf(node), argument, resume });
+      node.behaviour = entry.type.create(new NewNode(node, argument, resume));
     } catch (thrown) {
       this.forget(node);
       throw NgError.fromSystem(thrown, `cannot make a node of type ${typeName}`);
@@ -298,14 +297,6 @@ export class Netgraph {
 
   private readonly ignore: Done = () => {};
 
-  /** The world as one node sees it: its timers do not outlive it, and their failures are its own (ng_callout). */
-  private envOf(node: Node): Environment {
-    const { clock } = this.env;
-    const after: Clock['after'] = (microseconds, run) =>
-      clock.after(microseconds, () => this.executor.runTimer(node, run));
-    return { ...this.env, clock: { now: () => clock.now(), after } };
-  }
-
   private nextId(vnet: Vnet): number {
     const taken = nodesById.get(vnet);
     let id = lastId.get(vnet);
@@ -362,5 +353,27 @@ export class Netgraph {
     } catch (error) {
       this.env.log(`shutdown of node ${node} of type ${node.type.type}: ${error}`);
     }
+  }
+}
+
+/** What `create` gets. Most types take no more than the node of it. */
+class NewNode implements Creation<string> {
+  constructor(
+    readonly node: Node,
+    readonly argument: unknown,
+    readonly resume: unknown,
+  ) {}
+
+  get hooks(): Creation<string>['hooks'] {
+    return this.node.namedHooks;
+  }
+
+  /** The world as one node sees it: its timers do not outlive it, and their failures are its own (ng_callout). */
+  get env(): Environment {
+    const { node } = this;
+    const { env } = node.graph;
+    const after: Clock['after'] = (microseconds, run) =>
+      env.clock.after(microseconds, () => node.executor.runTimer(node, run));
+    return { ...env, clock: { now: () => env.clock.now(), after } };
   }
 }

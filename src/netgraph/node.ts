@@ -6,6 +6,14 @@ import { Gate, type Hook } from './hook.js';
 import { limits } from './limits.js';
 import { idPath } from './path.js';
 
+/** From so many hooks on a Map finds them faster; below, it would take more room than all the rest. */
+const MANY = 8;
+
+const newest = (hooks: readonly Hook[], name: string): Hook | undefined => {
+  for (let i = hooks.length - 1; i >= 0; i--) if (hooks[i].name === name) return hooks[i];
+  return undefined;
+};
+
 /** One node of a graph, struct ng_node. */
 export class Node {
   /** Empty for a node without one. Unique in its vnet. */
@@ -38,48 +46,51 @@ export class Node {
 
   /** The hooks whose names the type declares: always all of its keys, so that look-ups stay fast. */
   readonly namedHooks: Record<string, Hook | undefined>;
-  private readonly byName = new Map<string, Hook>();
+  /** Only where there are many. */
+  private byName: Map<string, Hook> | undefined;
 
   /** The hook of that name, ng_findhook. */
   findHook(name: string): Hook | undefined {
-    return this.byName.get(name);
+    return this.byName === undefined ? newest(this.hooks, name) : this.byName.get(name);
   }
 
   /** @internal */
   addHook(hook: Hook): void {
     limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) + 1);
     this.hooks.push(hook);
-    this.setByName(hook.name, hook);
+    if (this.byName !== undefined) this.byName.set(hook.name, hook);
+    else if (this.hooks.length > MANY) this.byName = new Map(this.hooks.map((one) => [one.name, one]));
+    this.renewNamed(hook.name);
   }
 
   /** @internal Says whether the hook was there. */
   removeHook(hook: Hook): boolean {
-    const at = this.hooks.lastIndexOf(hook);
+    const { hooks, byName } = this;
+    const at = hooks.lastIndexOf(hook);
     if (at < 0) return false;
-    this.hooks.splice(at, 1);
+    hooks.splice(at, 1);
     this.graph.observer?.hook(hook);
     limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) - 1);
-    if (this.byName.get(hook.name) === hook) {
+    if (byName?.get(hook.name) === hook) {
+      byName.delete(hook.name);
       // A node connected to itself can have a name twice (ng_con_nodes checks before it makes the first).
-      const unique = this.hooks.length < this.byName.size;
-      const twin = unique ? undefined : this.hooks.findLast((other) => other.name === hook.name);
-      this.setByName(hook.name, twin);
+      const twin = hooks.length > byName.size ? newest(hooks, hook.name) : undefined;
+      if (twin !== undefined) byName.set(hook.name, twin);
     }
+    this.renewNamed(hook.name);
     return true;
   }
 
   /** Gives a hook of this node another name, for types that make hooks of their own. */
   renameHook(hook: Hook, name: string): void {
-    this.setByName(hook.name, undefined);
+    this.byName?.delete(hook.name);
     hook.name = name;
-    this.setByName(name, hook);
+    this.byName?.set(name, hook);
     this.graph.observer?.hook(hook);
   }
 
-  private setByName(name: string, hook: Hook | undefined): void {
-    if (hook === undefined) this.byName.delete(name);
-    else this.byName.set(name, hook);
-    if (Object.hasOwn(this.namedHooks, name)) this.namedHooks[name] = hook;
+  private renewNamed(name: string): void {
+    if (Object.hasOwn(this.namedHooks, name)) this.namedHooks[name] = this.findHook(name);
   }
 
   /** NG_NODE_IS_VALID: false once the node is going. */

@@ -9,5 +9,5 @@ const ours = (type: string, ...messages: string[]): SchemaDifference[] =>
   messages.map((message) => ({ type, message, reason: 'ours, not in FreeBSD' }));
 
 export const schemaDifferences: readonly SchemaDifference[] = [
-  ...ours('eiface', 'getoffload', 'setoffload', 'getstats'),
+  ...ours('eiface', 'getoffload', 'setoffload', 'getstats', 'setifname'),
 ];
