@@ -12,6 +12,8 @@ const MAX_LINE = 16 << 20;
 const NEWLINE = 0x0a;
 /** How long an entry may survive the end of the process but not the loss of power, in milliseconds. */
 const SYNC_DELAY = 100;
+/** Entries that are written in one go where others shall get their turns. */
+const SLICE = 2000;
 const HEADER = encode({ format: FORMAT, version: VERSION });
 
 /** What an open found wrong with a journal. */
@@ -42,6 +44,8 @@ export class Journal {
   private torn = false;
   private unsynced = false;
   private syncing = false;
+  /** Lines that were appended while `compact` is at work. */
+  private appended: Buffer[] | undefined;
 
   private constructor(
     readonly path: string,
@@ -101,6 +105,7 @@ export class Journal {
       throw error;
     }
     this.end += line.length;
+    this.appended?.push(line);
     this.unsynced = true;
     if (!this.syncing) this.sync();
   }
@@ -118,6 +123,39 @@ export class Journal {
     fs.closeSync(old);
   }
 
+  /**
+   * As `rewrite`, where that would take long: others get their turns, and may append meanwhile. Whatever else becomes of
+   * the journal calls it off.
+   * @throws Error something failed; the journal is as if nobody had tried
+   */
+  async compact(entries: readonly unknown[]): Promise<void> {
+    const before = this.descriptor();
+    const temporary = `${temporaryOf(this.path)}-slowly`;
+    const appended: Buffer[] = [];
+    this.appended = appended;
+    const isOff = () => this.fd !== before || this.appended !== appended;
+    fs.rmSync(temporary, { force: true });
+    const file = await open(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      await file.appendFile(HEADER);
+      for (let i = 0; i < entries.length && !isOff(); i += SLICE)
+        await file.appendFile(Buffer.concat(entries.slice(i, i + SLICE).map(encode)));
+      await file.datasync();
+      if (isOff()) return;
+      // From here on in one go. What was appended may wait for its way to the disk as usual.
+      fs.writeSync(file.fd, Buffer.concat(appended));
+      fs.renameSync(temporary, this.path);
+      this.fd = fs.openSync(this.path, constants.O_RDWR | constants.O_NOFOLLOW);
+      this.end = fs.fstatSync(this.fd).size;
+      this.torn = false;
+      fs.closeSync(before);
+    } finally {
+      if (this.appended === appended) this.appended = undefined;
+      await file.close();
+      fs.rmSync(temporary, { force: true });
+    }
+  }
+
   close(): void {
     if (this.fd !== undefined) fs.closeSync(this.fd);
     this.fd = undefined;
@@ -126,7 +164,8 @@ export class Journal {
   /** Closes the journal and takes its file away. Damaged ones that were kept stay. */
   remove(): void {
     this.close();
-    for (const file of [this.path, temporaryOf(this.path)]) fs.rmSync(file, { force: true });
+    for (const file of [this.path, temporaryOf(this.path), `${temporaryOf(this.path)}-slowly`])
+      fs.rmSync(file, { force: true });
   }
 
   private descriptor(): number {

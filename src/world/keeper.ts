@@ -50,7 +50,7 @@ export class Keeper implements Observer, JailJournal {
 
   constructor(
     private readonly world: Kept,
-    private readonly journal: Pick<Journal, 'append' | 'rewrite' | 'size'>,
+    private readonly journal: Pick<Journal, 'append' | 'rewrite' | 'compact' | 'size'>,
     /** Tells this start of the system from others. */
     readonly boot: string,
     /** Directories that were not there before. */
@@ -127,12 +127,12 @@ export class Keeper implements Observer, JailJournal {
       if (this.isBehind) this.rewrite();
       else this.append();
     } catch (error) {
-      this.world.log(`state: ${(error as Error).message}`);
+      this.failed(error);
     }
   };
 
   /** Writes everything anew. @throws Error it cannot be done: the journal is not what it should be */
-  rewrite(): void {
+  private rewrite(): void {
     this.isBehind = true;
     this.collect();
     this.journal.rewrite(this.state.entries());
@@ -142,12 +142,29 @@ export class Keeper implements Observer, JailJournal {
     this.world.interfaces.keepAll();
   }
 
+  /** Makes the journal as short as it can be, without keeping anybody waiting. @throws Error it cannot be written */
+  async compact(): Promise<void> {
+    this.collect();
+    this.rewrittenSize = Number.POSITIVE_INFINITY;
+    try {
+      await this.journal.compact([...this.state.entries()]);
+      this.isBehind = false;
+    } finally {
+      this.rewrittenSize = this.journal.size;
+    }
+  }
+
+  private failed(error: unknown): void {
+    this.world.log(`state: ${(error as Error).message}`);
+  }
+
   private append(): void {
     this.journal.append(this.pending);
     this.pending.length = 0;
     this.world.interfaces.keepAll();
     const { size } = this.journal;
-    if (size > LONG && size > GROWTH * this.rewrittenSize) this.rewrite();
+    if (size > LONG && size > GROWTH * this.rewrittenSize)
+      this.compact().catch((error) => this.failed(error));
   }
 
   private push(entry: Entry): void {

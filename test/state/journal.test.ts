@@ -86,6 +86,55 @@ describe('a journal', () => {
     expect(fs.statSync(deep).mode & 0o777).toBe(0o600);
   });
 
+  it('becomes shorter while others go on, who may append', async () => {
+    const { journal } = Journal.open(path);
+    const many = Array.from({ length: 10_000 }, (_, i) => i);
+    for (const entry of many.slice(0, 100)) journal.append(entry);
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns++;
+      journal.append(`meanwhile ${turns}`);
+    });
+    const done = journal.compact(many);
+    expect(read().entries.length).toBe(100);
+    await done;
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(0);
+    const meanwhile = Array.from({ length: turns }, (_, i) => `meanwhile ${i + 1}`);
+    expect(read().entries).toEqual([...many, ...meanwhile]);
+    journal.append('after');
+    expect(journal.size).toBe(fs.statSync(path).size);
+    expect(read().entries.at(-1)).toBe('after');
+    journal.close();
+    expect(fs.readdirSync(directory)).toEqual(['journal']);
+  });
+
+  it.each<[string, (journal: Journal) => void, unknown[]]>([
+    ['rewrite', (journal) => journal.rewrite(['new']), ['new']],
+    ['close', (journal) => journal.close(), ['old']],
+  ])('does not become shorter when %s comes between', async (_, between, left) => {
+    const { journal } = Journal.open(path);
+    journal.append('old');
+    const done = journal.compact(['short']);
+    between(journal);
+    await done;
+    expect(read().entries).toEqual(left);
+    expect(fs.readdirSync(directory)).toEqual(['journal']);
+    journal.close();
+  });
+
+  it('is as it was when it could not become shorter', async () => {
+    const { journal } = Journal.open(path);
+    journal.append('old');
+    fs.renameSync(path, join(directory, 'away'));
+    fs.mkdirSync(join(path, 'full'), { recursive: true });
+    await expect(journal.compact(['short'])).rejects.toThrow();
+    journal.append('more');
+    expect(read(join(directory, 'away')).entries).toEqual(['old', 'more']);
+    expect(fs.readdirSync(directory).sort()).toEqual(['away', 'journal']);
+    journal.close();
+  });
+
   it('replaces everything', () => {
     const { journal } = Journal.open(path);
     journal.append('old');
