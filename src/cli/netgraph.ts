@@ -8,6 +8,9 @@ const usage = `usage: netgraph daemon                           own the world, u
        netgraph status [--json]                  what the daemon has
        netgraph restart                          have a new process go on with everything
        netgraph stop                             take everything down and end the daemon
+       netgraph save [-j jail]                   print the ngctl script that makes the graph
+       netgraph restore [-j jail] [file]         carry it out, jails included, or leave all as it was
+       netgraph repair [-n]                      remove what a crash left; -n only tells
        netgraph types [type]                     node types, and the messages of one
        netgraph shell [-c command | file]        a shell with FreeBSD's commands: jail, jexec, jls, ifconfig ...
 `;
@@ -35,7 +38,8 @@ const commands: Record<string, Command> = {
   async stop(words) {
     expectNone(words);
     // What one left that was killed, another has to take up before it can take it down.
-    const startDaemon = existsSync(instancePaths().journal);
+    const { journal, lock, log } = instancePaths();
+    const startDaemon = [journal, lock, log].some((file) => existsSync(file));
     const pid = await ask(async (client) => {
       await client.call('stop', {});
       return client.daemon.pid;
@@ -44,11 +48,31 @@ const commands: Record<string, Command> = {
     return EX.OK;
   },
 
+  async repair(words) {
+    const { options, operands } = getopt(words, 'n');
+    expectNone(operands);
+    const dryRun = options.length > 0;
+    const { removed, left } = (await ask((client) => client.call('repair', { dryRun }), true))!;
+    for (const what of removed) console.log(`${dryRun ? 'would remove' : 'removed'} ${what}`);
+    for (const what of left) console.log(`left ${what}`);
+    return left.length > 0 ? 1 : EX.OK;
+  },
+
   async restart(words) {
     expectNone(words);
     const restarted = await ask((client) => client.call('restart', {}), true);
     console.log(`process ${restarted!.pid}`);
     return EX.OK;
+  },
+
+  async save(words) {
+    const { save } = await import('./netgraph/save.js');
+    return save(words);
+  },
+
+  async restore(words) {
+    const { restore } = await import('./netgraph/restore.js');
+    return restore(words);
   },
 
   async types(words) {
@@ -71,7 +95,7 @@ async function ask<T>(
   try {
     client = await NetgraphClient.connect({ startDaemon });
   } catch (error) {
-    if ((error as { code?: string }).code === 'ENODAEMON') return undefined;
+    if ((error as { code?: string }).code === 'ENODAEMON' && !startDaemon) return undefined;
     throw error;
   }
   try {
@@ -104,6 +128,7 @@ function describe(status: DaemonStatus): string {
     `netgraph ${status.version}, process ${status.pid}, up ${status.uptime} s`,
     `${status.jails} jails, ${status.nodes} nodes, ${status.interfaces.length} interfaces`,
     `memory ${(status.memory.rss / 2 ** 20).toFixed(0)} MiB, socket ${status.socket}`,
+    ...status.notices,
     `capabilities ${status.capabilities.join(' ') || 'none'}`,
   ];
   for (const { name, jid, up, counters } of status.interfaces) {

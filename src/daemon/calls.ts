@@ -2,6 +2,7 @@ import type { Jail } from '../jail/index.js';
 import { NgError } from '../netgraph/index.js';
 import { type Calls, type JailStatus, type Method, PROTOCOL_VERSION } from '../protocol/index.js';
 import type { Connection } from './connection.js';
+import { saveScript } from './save.js';
 import { daemonStatus } from './status.js';
 import { listSysctls, readSysctl, writeSysctl } from './sysctls.js';
 import { loadType, typeList, unloadType } from './types.js';
@@ -36,7 +37,12 @@ const handlers: { [M in Method]: Handler<M> } = {
   'sysctl.list': (client) => listSysctls(client),
   'sysctl.read': (client, { name }) => readSysctl(client, name),
   'sysctl.write': (client, { name, value }) => writeSysctl(client, name, value),
+  save: (client) => ({ script: saveScript(client) }),
   status: (client) => daemonStatus(client),
+  repair(client, { dryRun }) {
+    client.requireHost('repair what is outside of it');
+    return client.daemon.repair(dryRun);
+  },
   restart(client) {
     client.requireHost('restart the daemon');
     return client.daemon.restart(client);

@@ -238,12 +238,20 @@ export class Connection {
   }
 
   private request({ kind, id, body }: ControlRecord): void {
-    const done = (error?: unknown, result: unknown = {}): void => this.answer(id, error, result);
+    let answer: (() => void) | undefined;
+    let inside = true;
+    const done = (error?: unknown, result: unknown = {}): void => {
+      answer = () => this.answer(id, error, result);
+      if (!inside) queueMicrotask(answer);
+    };
     try {
       this.dispatch(kind, body, done);
     } catch (error) {
       done(error);
     }
+    inside = false;
+    // Only now: a node tells the outcome before it is done with what follows from it, and all of that is one change.
+    answer?.();
   }
 
   private dispatch(kind: number, body: Uint8Array, done: (error?: unknown, result?: unknown) => void): void {

@@ -8,12 +8,13 @@ import { descriptorOf, lockFile, namespaceOfPeer } from '../linux/index.js';
 import { limits, NgError } from '../netgraph/index.js';
 import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
 import { Journal } from '../state/index.js';
-import { programEdges, restoreProgramEdges, World } from '../world/index.js';
+import { programEdges, type Repairs, repair, restoreProgramEdges, World } from '../world/index.js';
 import { type Account, Connection } from './connection.js';
 import { Predecessor, Successor } from './handover.js';
 import { type Log, oldLog } from './log.js';
 import type { ServiceManager } from './notify.js';
 import { admitGroup } from './privileges.js';
+import { makeStateDirectory } from './statedir.js';
 import { Turns } from './turns.js';
 
 /** How long a client that is refused may take to ask why, in milliseconds. */
@@ -41,6 +42,8 @@ export class Daemon {
   manager: ServiceManager | undefined;
   /** Another process is about to go on in our place: clients have to wait. */
   handingOver = false;
+  /** What went wrong at the start, in sentences. */
+  readonly notices: string[] = [];
   private lock!: number;
   private journal!: Journal;
 
@@ -72,7 +75,7 @@ export class Daemon {
     const lock = lockFile(paths.lock);
     if (lock === null) return undefined;
     rmSync(paths.socket, { force: true });
-    const made = mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 });
+    const made = makeStateDirectory(paths, lock);
     const daemon = new Daemon(paths, log);
     daemon.lock = lock;
     await daemon.takeUp({ made });
@@ -105,8 +108,8 @@ export class Daemon {
     let release = (): void => {};
     try {
       successor = await Successor.start();
+      await this.world.checkpoint();
       release = await this.quiet(requester);
-      this.world.checkpoint();
       await this.giveAway(successor);
     } catch (error) {
       successor?.abandon();
@@ -177,11 +180,17 @@ export class Daemon {
     const { damage } = found;
     if (damage !== undefined) {
       const { line, offset, reason, keptAs } = damage;
-      this.log(
+      this.notices.push(
         `state is damaged at line ${line}, byte ${offset}: ${reason}; what is before it is good; see ${keptAs}`,
       );
     }
-    for (const what of await this.world.keep(found, how)) this.log(`not taken up: ${what}`);
+    for (const what of await this.world.keep(found, how)) this.notices.push(`not taken up: ${what}`);
+    for (const notice of this.notices) this.log(notice, 'warning');
+  }
+
+  /** Removes what an earlier daemon of this instance left. */
+  repair(dryRun: boolean): Promise<Repairs> {
+    return repair(this.world, [`${this.paths.journal}.new`], dryRun);
   }
 
   private async listen(where: { path: string } | { fd: number }): Promise<void> {

@@ -15,7 +15,7 @@ export interface Sink {
   write(text: string): void;
 }
 
-/** How many lines of the same text, and how many in all, are written in a period (milliseconds). */
+/** How many lines of the same text, and how many of a level, are written in a period (milliseconds). */
 export const LIMITS = { period: 60_000, same: 5, all: 200, length: 4000 } as const;
 
 /** How long a log file may get, in bytes. */
@@ -32,7 +32,8 @@ interface Seen {
  */
 export class Logger {
   private readonly seen = new Map<string, Seen>();
-  private lines = 0;
+  /** Of each level, so that chatter does not hide an error. */
+  private readonly lines = new Map<Level, number>();
   private leftOut = 0;
   private period: NodeJS.Timeout | undefined;
 
@@ -43,11 +44,12 @@ export class Logger {
     const text = render(message, fields);
     const seen = this.seen.get(text);
     if (seen !== undefined && ++seen.count > LIMITS.same) return;
-    if (this.lines === LIMITS.all) {
+    const lines = this.lines.get(level) ?? 0;
+    if (lines === LIMITS.all) {
       this.leftOut++;
       return;
     }
-    this.lines++;
+    this.lines.set(level, lines + 1);
     if (seen === undefined) this.seen.set(text, { level, count: 1 });
     this.write(level, text);
   };
@@ -62,7 +64,7 @@ export class Logger {
     }
     if (this.leftOut > 0) this.write('warning', `left out ${this.leftOut} lines: there were too many`);
     this.seen.clear();
-    this.lines = 0;
+    this.lines.clear();
     this.leftOut = 0;
   }
 

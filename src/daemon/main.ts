@@ -1,6 +1,7 @@
+import { resolve } from 'node:path';
 import { groupId } from '../linux/index.js';
 import { NgError } from '../netgraph/errors.js';
-import { instancePaths } from '../protocol/index.js';
+import { type InstancePaths, instancePaths } from '../protocol/index.js';
 import { Predecessor } from './handover.js';
 import { Logger, standardError } from './log.js';
 import { ServiceManager } from './notify.js';
@@ -10,35 +11,60 @@ import { dropPrivileges } from './privileges.js';
 export async function runDaemon(): Promise<number> {
   const paths = instancePaths();
   const group = groupOf(process.env.NETGRAPH_GROUP);
+  const isSuccessor = Predecessor.isThere();
   // A successor has no more than its predecessor, and what it gets from that must not be lost.
-  if (!Predecessor.isThere()) dropPrivileges(group !== undefined);
+  if (!isSuccessor) dropPrivileges(group !== undefined);
   // Only now: what is loaded before is loaded twice.
   const { Daemon } = await import('./daemon.js');
   const logger = new Logger(standardError(paths.log));
   const { log } = logger;
-  const daemon = await Daemon.start(paths, log, group);
+  const daemon = await Daemon.start(paths, log, group).catch((error: Error) => {
+    log(`cannot start: ${error instanceof NgError ? error.message : error.stack}`, 'error');
+    // Some of it may be there already, and would go on.
+    process.exit(1);
+  });
   if (daemon === undefined) {
     log(`a daemon is running already, see ${paths.lock}`, 'error');
     return 1;
   }
-  // Out of the way of whoever wants to unmount where we were started. All paths are absolute by now.
+  // Out of the way of whoever wants to unmount where we were started. All paths are absolute by now, for a successor, too.
+  Object.assign(process.env, absoluteVariables(paths));
   process.chdir('/');
   const manager = new ServiceManager(log);
   daemon.manager = manager;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
+      // A service that stops, with the machine say, is to go on later. `netgraph stop` means the end of everything.
+      if (manager.isThere) leave(signal);
       log(`${signal}: stopping`);
       void daemon.stop();
     });
+  function leave(signal: string): never {
+    log(`${signal}: all stays for the next daemon`, 'info');
+    manager.stopping();
+    logger.flush();
+    process.exit(0);
+  }
   // A defect must not take down what works: it is written down, and life goes on.
   process.on('uncaughtException', (error) => log(`uncaught: ${error.stack}`, 'error'));
   process.on('unhandledRejection', (error) => log(`unhandled: ${(error as Error)?.stack ?? error}`, 'error'));
   log('serving', 'info', { socket: paths.socket, pid: process.pid });
-  manager.ready(`serving ${paths.socket}`);
+  // The service manager may not know yet of a successor that this is the one to listen to.
+  if (!isSuccessor) manager.ready(`serving ${paths.socket}`);
+  manager.watch();
   await daemon.stopped();
   log('stopped', 'info');
   logger.flush();
   return 0;
+}
+
+function absoluteVariables({ runDir, stateDir }: InstancePaths): NodeJS.ProcessEnv {
+  const directories = (process.env.NETGRAPH_MODULE_PATH ?? '').split(':').filter(Boolean);
+  return {
+    NETGRAPH_RUN_DIR: runDir,
+    NETGRAPH_STATE_DIR: stateDir,
+    NETGRAPH_MODULE_PATH: directories.map((directory) => resolve(directory)).join(':'),
+  };
 }
 
 /** The group that may use the socket besides root. */

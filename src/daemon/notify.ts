@@ -29,9 +29,17 @@ export class ServiceManager {
     delete env.WATCHDOG_PID;
   }
 
-  /** Tells that the daemon serves, and from now on that it is alive: from the event loop, so that a blocked one shows. */
+  get isThere(): boolean {
+    return this.socket !== undefined;
+  }
+
+  /** Tells that the daemon serves. */
   ready(status: string): void {
     this.tell({ READY: 1, MAINPID: process.pid, STATUS: status });
+  }
+
+  /** Tells from now on that it is alive: from the event loop, so that a blocked one shows. */
+  watch(): void {
     if (this.socket === undefined || this.patience === 0) return;
     this.timer = setInterval(() => this.tell({ WATCHDOG: 1 }), this.patience / 2).unref();
   }

@@ -2,7 +2,7 @@ import { NgError } from '../netgraph/index.js';
 import type { Calls, Method, Params } from '../protocol/index.js';
 
 /** `texts`: an object whose values are strings. With `?` it may be missing. */
-type Shape = 'string' | 'number' | 'texts' | 'string?';
+type Shape = 'string' | 'number' | 'boolean' | 'texts' | 'string?';
 
 /** What the parameters of each call are: a client may be anything. */
 const shapes: { readonly [M in Method]: { readonly [P in keyof Params<M>]-?: Shape } } = {
@@ -18,7 +18,9 @@ const shapes: { readonly [M in Method]: { readonly [P in keyof Params<M>]-?: Sha
   'sysctl.list': {},
   'sysctl.read': { name: 'string' },
   'sysctl.write': { name: 'string', value: 'string' },
+  save: {},
   status: {},
+  repair: { dryRun: 'boolean' },
   restart: {},
   stop: {},
 };
@@ -26,6 +28,7 @@ const shapes: { readonly [M in Method]: { readonly [P in keyof Params<M>]-?: Sha
 const checks: { readonly [S in Shape]: (value: unknown) => boolean } = {
   string: (value) => typeof value === 'string',
   number: (value) => typeof value === 'number',
+  boolean: (value) => typeof value === 'boolean',
   'string?': (value) => value === undefined || typeof value === 'string',
   texts: (value) => isObject(value) && Object.values(value).every((text) => typeof text === 'string'),
 };
@@ -33,6 +36,7 @@ const checks: { readonly [S in Shape]: (value: unknown) => boolean } = {
 const sentences: { readonly [S in Shape]: string } = {
   string: 'a string',
   number: 'a number',
+  boolean: 'true or false',
   'string?': 'a string or left out',
   texts: 'an object of strings',
 };

@@ -13,6 +13,7 @@ export function daemonStatus({ world, daemon, jail }: Connection): DaemonStatus 
     uptime: Math.round(process.uptime()),
     socket: daemon.paths.socket,
     stateDir: daemon.paths.stateDir,
+    notices: jail === undefined ? [...daemon.notices] : [],
     capabilities: heldCapabilities(),
     jails: jails.length,
     nodes: [...vnets].reduce((sum, vnet) => sum + world.graph.count(vnet), 0),

@@ -1,4 +1,10 @@
-import { Namespace, ownInode, removeHolderDirectory, UTS_DIRECTORY } from '../linux/index.js';
+import {
+  Namespace,
+  ownInode,
+  removeHolderDirectory,
+  resumeHolderDirectory,
+  UTS_DIRECTORY,
+} from '../linux/index.js';
 import { type JailDirectory, NgError } from '../netgraph/index.js';
 import type { Vnet, VnetSystem } from '../vnet/index.js';
 import { Jail, type JailState } from './jail.js';
@@ -52,7 +58,7 @@ export class Jails implements JailDirectory {
   private readonly owners = new Map<Vnet, Jail>();
   private readonly watches = new Map<Jail, () => void>();
   private readonly expiring = new Set<Jail>();
-  private readonly utsDirectory: string;
+  readonly utsDirectory: string;
   /** Set when jails outlive the program. */
   journal: JailJournal | undefined;
   private lastId = 0;
@@ -239,6 +245,7 @@ export class Jails implements JailDirectory {
   ): Promise<{ lost: string[]; removing: Jail[] }> {
     const lost: string[] = [];
     const removing: Jail[] = [];
+    resumeHolderDirectory(this.utsDirectory);
     for (const state of outermostFirst(states)) {
       const parent = state.parent === 0 ? undefined : this.jails.get(state.parent);
       const full = parent === undefined ? state.settings.name : `${parent.name}.${state.settings.name}`;
@@ -251,7 +258,10 @@ export class Jails implements JailDirectory {
         const jail = this.takeUp(full, parent, state, rebooted);
         this.lastId = Math.max(this.lastId, jail.id);
         if (!jail.settings.persist) this.expireLater(jail);
-        if (state.stage === 'removing') removing.push(jail);
+        if (state.stage === 'removing') {
+          this.unwatch(jail);
+          removing.push(jail);
+        }
       } catch (error) {
         lost.push(`jail ${full} is gone: ${(error as Error).message}`);
         if (!state.adopted)
@@ -307,16 +317,18 @@ export class Jails implements JailDirectory {
 
   private async takeDown(jail: Jail): Promise<void> {
     if (jail.dying) return;
-    for (const inner of this.list(jail).reverse()) await this.takeDown(inner);
+    const inside = this.list(jail).reverse();
+    // From here on there is no way back, for those inside either.
     jail.dying = true;
     this.unwatch(jail);
     this.journal?.jail(jail.state());
     this.journal?.commit();
-    if (jail.ownsVnet) {
-      this.vnets.destroy(jail.vnet);
-      this.owners.delete(jail.vnet);
-    }
     try {
+      for (const inner of inside) await this.takeDown(inner);
+      if (jail.ownsVnet) {
+        this.vnets.destroy(jail.vnet);
+        this.owners.delete(jail.vnet);
+      }
       await this.options.settled();
       if (!jail.adopted) await endProcesses(() => this.processes(jail));
       await jail.namespace?.remove();

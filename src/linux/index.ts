@@ -5,13 +5,17 @@ export { bootId } from './mac.js';
 export { Monitor, type NamespaceEvents } from './monitor.js';
 export type { Netns, Peer } from './native.js';
 export {
+  type NamedNamespace,
   Namespace,
   type NamespaceSpec,
   type NamespaceState,
   NETNS_DIRECTORY,
+  namedNamespaces,
   ownInode,
   processesIn,
   removeHolderDirectory,
+  removeHolders,
+  resumeHolderDirectory,
   UTS_DIRECTORY,
 } from './netns.js';
 export {
@@ -27,4 +31,4 @@ export {
   socketPair,
 } from './process.js';
 export { type Address, type Link, type LinkChanges, Rtnetlink } from './rtnetlink.js';
-export { TapDevice, TapHost, type TapHostOptions } from './tap.js';
+export { type Orphan, TapDevice, TapHost, type TapHostOptions } from './tap.js';

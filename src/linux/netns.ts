@@ -43,6 +43,11 @@ function prepare(directory: string): void {
   prepared.add(directory);
 }
 
+/** Goes on with a directory that a program made which was killed, however far it came. */
+export function resumeHolderDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false }) !== undefined) prepare(directory);
+}
+
 /** Takes away a directory that held namespaces, unless it holds any still. */
 export function removeHolderDirectory(directory: string): void {
   if (prepared.delete(directory)) attempt(directory, () => native.removeHolderDirectory(directory));
@@ -208,14 +213,32 @@ export class Namespace {
     if (!this.created) return;
     this.created = false;
     // What others made under our name meanwhile is theirs.
-    const net = this.linked && this.path.startsWith(NETNS_DIRECTORY) ? this.path : '';
-    const uts = this.utsLinked ? this.utsPath! : '';
+    const net = this.path.startsWith(NETNS_DIRECTORY) && (this.linked || isBare(this.path)) ? this.path : '';
+    const uts = this.utsLinked || isBare(this.utsPath!) ? this.utsPath! : '';
     try {
       await native.holderRemove(net, uts);
     } catch (error) {
       throw NgError.fromSystem(error, `namespace ${this.name}`);
     }
   }
+}
+
+/** One under /run/netns. */
+export interface NamedNamespace {
+  path: string;
+  inode: number;
+}
+
+/** What is held under /run/netns: network namespaces, unless somebody has put something else there. */
+export function namedNamespaces(): NamedNamespace[] {
+  if (statSync(NETNS_DIRECTORY, { throwIfNoEntry: false }) === undefined) return [];
+  const paths = readdirSync(NETNS_DIRECTORY).map((name) => join(NETNS_DIRECTORY, name));
+  return paths.filter(isNamespace).map((path) => ({ path, inode: statSync(path).ino }));
+}
+
+/** Unmounts files that hold namespaces, and takes them away. */
+export async function removeHolders(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await native.holderRemove(path, '');
 }
 
 /** Whose the namespace is that has the name, that of a daemon that was killed say, only the user can know. */
@@ -233,6 +256,12 @@ function createOrExplain(name: string, create: () => void): void {
 const nsfs = statSync('/proc/self/ns/net').dev;
 
 const isNamespace = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.dev === nsfs;
+
+/** Whether a file held a namespace that was unmounted, by somebody who was killed then. */
+function isBare(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true && found.dev !== nsfs && found.size === 0;
+}
 
 function leadsTo(path: string, { dev, ino }: Identity): boolean {
   const found = statSync(path, { throwIfNoEntry: false });

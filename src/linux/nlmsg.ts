@@ -19,7 +19,7 @@ const NLMSGERR_ATTR_MSG = 1;
 const HEADER = 16;
 const NLA_TYPE_MASK = 0x3fff;
 
-const align = (length: number): number => (length + 3) & ~3;
+const align = (length: number): number => ((length + 3) & ~3) >>> 0;
 
 /** Puts one request together: header, fixed part, attributes. */
 export class Request {

@@ -15,7 +15,7 @@ import { Lifetimes } from './lifetime.js';
 import { addressBytes, addressNumber, hostId, stableAddress } from './mac.js';
 import { Monitor } from './monitor.js';
 import { attempt, codeOf, native } from './native.js';
-import { Namespace, ownInode } from './netns.js';
+import { Namespace, namedNamespaces, ownInode } from './netns.js';
 import { Reactor } from './reactor.js';
 import { locate, Removals } from './removal.js';
 import { deleteLinks, type Link, Rtnetlink } from './rtnetlink.js';
@@ -182,12 +182,12 @@ export class TapHost implements DeviceProvider {
     for (const [key, fd] of taps) this.inherited.set(key, fd);
   }
 
-  /** Interfaces with our mark, in namespaces that we know, that belong to no device. */
-  *orphans(): Iterable<Orphan> {
-    for (const spec of this.options.namespaces?.() ?? []) {
+  /** Interfaces with our mark that belong to no device, in all namespaces that we know or in some. */
+  *orphans(where = this.options.namespaces?.() ?? []): Iterable<Orphan> {
+    for (const spec of where) {
       const netns = spec instanceof Namespace ? spec.path : spec;
       const inode = statSync(netns, { throwIfNoEntry: false })?.ino;
-      if (inode === undefined) continue;
+      if (inode === undefined || (spec instanceof Namespace && !spec.linked)) continue;
       const devices = this.places.get(inode)?.devices;
       for (const link of new Rtnetlink(netns).links())
         if (link.kind === 'tun' && link.alias === this.alias && !devices?.has(link.index))
@@ -240,7 +240,9 @@ export class TapHost implements DeviceProvider {
 
   /** An interface of ours that outlived the process that made it. */
   private find(vnet: Vnet, inode: number, index: number, name: string) {
-    for (const spec of [this.options.netnsOf(vnet), ...(this.options.namespaces?.() ?? [])]) {
+    // Somebody may have moved it to a namespace that is none of ours.
+    const others = namedNamespaces().map(({ path }) => path);
+    for (const spec of [this.options.netnsOf(vnet), ...(this.options.namespaces?.() ?? []), ...others]) {
       if (typeof spec === 'number') continue;
       const path = spec instanceof Namespace ? spec.path : spec;
       if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) continue;
@@ -328,10 +330,11 @@ export class TapHost implements DeviceProvider {
 
   /** Notes where a device is. */
   private settle(device: TapDevice, inode: number, link: Link): void {
+    const moved = device.index !== 0 && (inode !== device.inode || link.index !== device.index);
     device.inode = inode;
     device.index = link.index;
     this.places.get(inode)!.devices.set(link.index, device);
-    device.changed(link);
+    device.changed(link, moved);
   }
 
   /** @internal Notes that a device is in its place no more. */
@@ -522,9 +525,9 @@ export class TapDevice implements EthernetDevice, Port {
   }
 
   /** @internal */
-  changed({ up, name, address }: Link): void {
+  changed({ up, name, address }: Link, moved = false): void {
     this.queue.up = up;
-    if (name !== this.lastName) this.events.changed?.();
+    if (moved || name !== this.lastName) this.events.changed?.();
     this.lastName = name;
     if (address.length === 6) this.take(addressNumber(address));
   }

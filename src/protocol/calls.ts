@@ -26,6 +26,8 @@ export interface DaemonStatus {
   uptime: number;
   socket: string;
   stateDir: string;
+  /** What went wrong when the daemon took up what the one before it left, in sentences. */
+  notices: string[];
   /** What the daemon has of root's power, in the words of capabilities(7). */
   capabilities: string[];
   jails: number;
@@ -68,7 +70,11 @@ export interface Calls {
   };
   'sysctl.read': { params: { name: string }; result: { value: string | number } };
   'sysctl.write': { params: { name: string; value: string }; result: { value: string | number } };
+  /** The ngctl(8) script that makes the graph that the caller can see. Its comments have the jails. */
+  save: { params: Record<string, never>; result: { script: string } };
   status: { params: Record<string, never>; result: DaemonStatus };
+  /** Removes what an earlier daemon of this instance left, or only tells of it. Result: lines. */
+  repair: { params: { dryRun: boolean }; result: { removed: string[]; left: string[] } };
   /** Has a new process go on with everything, and ends this one. Result: the new one's. */
   restart: { params: Record<string, never>; result: { pid: number } };
   /** Takes the world down and ends the daemon; the result comes when everything is gone. */

@@ -1,3 +1,4 @@
+export { type Repairs, repair } from './repair.js';
 export { programEdges, restoreProgramEdges } from './restore.js';
 export { LocalSocket } from './socket.js';
 export type { EdgeState } from './state.js';

@@ -8,6 +8,7 @@ import {
 } from '../netgraph/index.js';
 import { joinWormholes } from '../nodes/wormhole.js';
 import type { Vnet } from '../vnet/index.js';
+import { leftovers } from './repair.js';
 import type { EdgeState, WorldState } from './state.js';
 import type { World } from './world.js';
 
@@ -24,9 +25,8 @@ export async function restore(world: World, state: WorldState, rebooted: boolean
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
   lost.push(...restoreGraph(world.graph, vnets, state));
 
-  const orphans = [...world.interfaces.orphans()];
-  if (complete) await world.interfaces.removeOrphans(orphans);
-  else for (const { netns, link } of orphans) lost.push(`interface ${link.name} in ${netns} has our mark`);
+  if (complete) await world.interfaces.removeOrphans([...world.interfaces.orphans()]);
+  else for (const { what } of leftovers(world)) lost.push(`${what} has our mark`);
   for (const jail of removing) await world.jails.remove(jail);
   return lost;
 }

@@ -55,6 +55,13 @@ export class WorldState {
     else if ('sysctl' in entry) this.sysctls.set(`${entry.sysctl[0]}/${entry.sysctl[1]}`, entry.sysctl);
   }
 
+  /** Everything is on its way out. */
+  end(): void {
+    for (const map of [this.nodes, this.edges]) map.clear();
+    for (const [id, jail] of this.jails)
+      if (jail.stage === 'made') this.jails.set(id, { ...jail, stage: 'removing' });
+  }
+
   /** What would bring an empty world here. */
   *entries(): Iterable<Entry> {
     yield { boot: this.boot };

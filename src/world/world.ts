@@ -108,9 +108,11 @@ export class World {
     if (taps !== undefined) this.interfaces.inherit(taps);
     if (made !== undefined) state.apply({ made });
     for (const entry of (entries as Entry[]).flat()) state.apply(entry);
+    const complete = damage === undefined && entries.length > 0;
+    if (state.stopping && complete) state.end();
     const keeper = new Keeper(this, journal, bootId(), state.made);
     const rebooted = state.boot !== keeper.boot;
-    const lost = await restore(this, state, rebooted, damage === undefined && entries.length > 0);
+    const lost = await restore(this, state, rebooted, complete);
     if (state.stopping) await this.clear();
     if (taps !== undefined && lost.length === 0) keeper.goOn();
     else keeper.start();
@@ -124,9 +126,9 @@ export class World {
     this.keeper?.commit();
   }
 
-  /** Makes sure that everything is in the journal. @throws Error it cannot be written */
-  checkpoint(): void {
-    this.keeper?.rewrite();
+  /** Makes the journal short, so that it is soon read. @throws Error it cannot be written */
+  async checkpoint(): Promise<void> {
+    await this.keeper?.compact();
   }
 
   /**

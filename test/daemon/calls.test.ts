@@ -82,6 +82,7 @@ const calls: { [M in Exclude<Method, 'stop' | 'restart'>]: fc.Arbitrary<unknown>
     name: fc.oneof(fc.constantFrom('net.graph.maxdata', 'net.graph.recvspace'), odd),
     value: odd,
   }),
+  save: odd,
   status: odd,
 };
 

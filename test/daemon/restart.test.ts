@@ -154,6 +154,19 @@ describeReal('a restart', () => {
     expect(await box.sh(LISTING)).toBe(before);
   });
 
+  it('finds everything again when paths of the instance are relative', async () => {
+    const { box } = t;
+    const there =
+      'cd /run; NETGRAPH_RUN_DIR=x/run NETGRAPH_STATE_DIR=x/state NETGRAPH_MODULE_PATH=x/types; export';
+    const names = 'NETGRAPH_RUN_DIR NETGRAPH_STATE_DIR NETGRAPH_MODULE_PATH';
+    const said = await box.sh(
+      `${there} ${names}; jail -c name=a vnet persist && netgraph restart >/dev/null && jls name
+       tr '\\0' '\\n' </proc/$(netgraph status | sed -n 's/.*process \\([0-9]*\\).*/\\1/p')/environ | grep -E '^NETGRAPH_.*_(DIR|PATH)=' | sort; netgraph stop; find x; ip netns list`,
+    );
+    const absolute = ['MODULE_PATH=/run/x/types', 'RUN_DIR=/run/x/run', 'STATE_DIR=/run/x/state'];
+    expect(said.split('\n')).toEqual(['a', ...absolute.map((text) => `NETGRAPH_${text}`), 'x', 'x/run', '']);
+  });
+
   it('is for the host only', async () => {
     const { box } = t;
     await box.sh('jail -c name=a vnet persist');

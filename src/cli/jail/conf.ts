@@ -216,8 +216,12 @@ export function parseConf(
   return definitions;
 }
 
+/** How deep files may include others, as in FreeBSD. */
+const MAX_DEPTH = 32;
+
 /** Reads a file (`-`: standard input) and what it includes. */
-export function readConf(file: string): Definition[] {
+export function readConf(file: string, depth = 0): Definition[] {
+  if (depth > MAX_DEPTH) throw new Failure(1, 'maximum include depth exceeded');
   let text: string;
   try {
     text = readFileSync(file === '-' ? 0 : file, 'utf8');
@@ -226,7 +230,7 @@ export function readConf(file: string): Definition[] {
     throw new Failure(1, `open ${file}: ${code === 'ENOENT' ? 'No such file or directory' : code}`);
   }
   return parseConf(text, file === '-' ? 'STDIN' : file, (pattern) =>
-    expand(pattern, dirname(file)).flatMap(readConf),
+    expand(pattern, dirname(file)).flatMap((included) => readConf(included, depth + 1)),
   );
 }
 
