@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "addon.h"
@@ -20,6 +21,7 @@ constexpr size_t kAlign = 64;
 constexpr size_t kReadArea = kRoundBytes + kRoom + kRoundFrames * kAlign;
 constexpr int kRounds = 8;
 constexpr int kEvents = 64;
+constexpr uint64_t kLoop = ~uint64_t{0};  // in place of a slot: libuv has something to do
 
 enum Failure { kDown, kNoBuffer, kGone, kInvalid, kFailedOctets, kFailures };
 
@@ -39,17 +41,21 @@ struct Slot {
   bool overrun = false;
 };
 
+class Poller;
+/** Who waits in place of this thread's libuv: the first one. */
+thread_local Poller* waiter = nullptr;
+
+/**
+ * A frame that comes alone finds the caches cold, so the less code it touches the better: hence plain properties instead
+ * of accessors, and flush() without ObjectWrap.
+ */
 class Poller : public Napi::ObjectWrap<Poller> {
  public:
   static void Init(Napi::Object exports) {
     Napi::Function constructor = DefineClass(
         exports.Env(), "Poller",
         {InstanceMethod("add", &Poller::Add), InstanceMethod("watch", &Poller::Watch),
-         InstanceMethod("remove", &Poller::Remove), InstanceMethod("flush", &Poller::Flush),
-         InstanceMethod("close", &Poller::Close), InstanceAccessor("slab", &Poller::Slab, nullptr),
-         InstanceAccessor("frames", &Poller::Frames, nullptr),
-         InstanceAccessor("failures", &Poller::Failures, nullptr),
-         InstanceAccessor("scratch", &Poller::Scratch, nullptr)});
+         InstanceMethod("remove", &Poller::Remove), InstanceMethod("close", &Poller::Close)});
     exports.Set("Poller", constructor);
   }
 
@@ -63,28 +69,50 @@ class Poller : public Napi::ObjectWrap<Poller> {
     Napi::ArrayBuffer slab = Napi::ArrayBuffer::New(env, kSlab);
     base_ = static_cast<uint8_t*>(slab.Data());
     skew_ = -reinterpret_cast<uintptr_t>(base_) & (kAlign - 1);
-    slab_ = Napi::Persistent(slab);
     Napi::Int32Array frames = Napi::Int32Array::New(env, 3 * kRoundFrames);
     frame_data_ = frames.Data();
-    frames_ = Napi::Persistent(frames);
     Napi::Int32Array failures = Napi::Int32Array::New(env, kFailures);
     failure_data_ = failures.Data();
-    failures_ = Napi::Persistent(failures);
+    const Napi::Object self = info.This().As<Napi::Object>();
+    napi_value flush;
+    napi_create_function(env, "flush", NAPI_AUTO_LENGTH, Flush, this, &flush);
+    Napi::Function(env, flush).Set("poller", self);  // which so lives as long as the function
+    self.DefineProperties({
+        Napi::PropertyDescriptor::Value("slab", slab, napi_enumerable),
+        Napi::PropertyDescriptor::Value("frames", frames, napi_enumerable),
+        Napi::PropertyDescriptor::Value("failures", failures, napi_enumerable),
+        // Where the part of the slab begins that is never read into.
+        Napi::PropertyDescriptor::Value("scratch", Napi::Number::New(env, kReadArea), napi_enumerable),
+        Napi::PropertyDescriptor::Value("flush", Napi::Value(env, flush), napi_enumerable),
+    });
 
     epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
-    uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(env, &loop);
     if (epoll_.get() < 0) throw to_js(env, SysError{errno, "epoll_create1", ""});
-    poll_ = new uv_poll_t;
-    if (const int error = uv_poll_init(loop, poll_, epoll_.get())) {
-      delete poll_;
-      throw to_js(env, SysError{-error, "uv_poll_init", ""});
+    napi_get_uv_event_loop(env, &loop_);
+    auto handles = std::make_unique<Handles>();
+    handles->any.data = this;
+    if (waiter == nullptr) {
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.u64 = kLoop;
+      if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, uv_backend_fd(loop_), &event) < 0) {
+        throw to_js(env, SysError{errno, "epoll_ctl", "event loop"});
+      }
+      waiter = this;
+      uv_idle_init(loop_, &handles->idle);
+      uv_unref(reinterpret_cast<uv_handle_t*>(&handles->idle));
+      uv_prepare_init(loop_, &handles->prepare);
+      uv_prepare_start(&handles->prepare, [](uv_prepare_t* handle) { static_cast<Poller*>(handle->data)->Wait(); });
+    } else {
+      if (const int error = uv_poll_init(loop_, &handles->poll, epoll_.get())) {
+        throw to_js(env, SysError{-error, "uv_poll_init", ""});
+      }
+      uv_poll_start(&handles->poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
+        static_cast<Poller*>(handle->data)->Serve(0);
+      });
     }
-    poll_->data = this;
-    uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-      static_cast<Poller*>(handle->data)->OnReady();
-    });
-    uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
+    uv_unref(&handles->any);
+    handles_ = handles.release();
     napi_add_async_cleanup_hook(
         env, [](napi_async_cleanup_hook_handle, void* self) { static_cast<Poller*>(self)->Abandon(); }, this,
         &cleanup_);
@@ -92,12 +120,6 @@ class Poller : public Napi::ObjectWrap<Poller> {
   }
 
  private:
-  Napi::Value Slab(const Napi::CallbackInfo&) { return slab_.Value(); }
-  Napi::Value Frames(const Napi::CallbackInfo&) { return frames_.Value(); }
-  Napi::Value Failures(const Napi::CallbackInfo&) { return failures_.Value(); }
-  /** Where the part of the slab begins that is never read into. */
-  Napi::Value Scratch(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kReadArea); }
-
   // add(fd): slot. Frames read from the TAP come with this slot number.
   Napi::Value Add(const Napi::CallbackInfo& info) { return Enter(info, true); }
   // watch(fd): slot, for a netlink monitor or a pidfd; the Poller owns and closes the descriptor.
@@ -105,7 +127,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   Napi::Value Enter(const Napi::CallbackInfo& info, bool tap) {
     const int fd = int_arg(info, 0, "fd");
-    if (poll_ == nullptr) throw Napi::Error::New(info.Env(), "the Poller is closed");
+    if (handles_ == nullptr) throw Napi::Error::New(info.Env(), "the Poller is closed");
     uint32_t index;
     if (free_.empty()) {
       index = slots_.size();
@@ -125,7 +147,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     slot.fd = fd;
     slot.tap = tap;
     slot.overrun = false;
-    if (tap && taps_++ == 0) uv_ref(reinterpret_cast<uv_handle_t*>(poll_));
+    if (tap && taps_++ == 0) uv_ref(&handles_->any);
     return Napi::Number::New(info.Env(), index);
   }
 
@@ -142,22 +164,36 @@ class Poller : public Napi::ObjectWrap<Poller> {
   void Forget(Slot& slot) {
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot.fd, nullptr);  // fails for what Abandon closed
     if (!slot.tap) close(slot.fd);
-    if (slot.tap && --taps_ == 0 && poll_) uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
+    if (slot.tap && --taps_ == 0) uv_unref(&handles_->any);
     slot.fd = -1;
     slot.generation++;
   }
 
   // flush(slot, pairs, count): failed. Writes `count` [offset, length] pairs of the slab to a TAP; `failures`
   // then holds counts by reason.
-  Napi::Value Flush(const Napi::CallbackInfo& info) {
-    const uint32_t index = int_arg(info, 0, "slot");
-    const Napi::Int32Array array = info[1].As<Napi::Int32Array>();
-    const uint32_t count = int_arg(info, 2, "count");
-    if (index >= slots_.size() || array.ElementLength() < 2 * size_t{count}) {
-      throw Napi::RangeError::New(info.Env(), "flush: no such slot, or fewer pairs than said");
+  static napi_value Flush(napi_env env, napi_callback_info info) {
+    size_t arguments = 3;
+    napi_value argument[3];
+    void* self;
+    uint32_t index, count;
+    napi_typedarray_type type;
+    size_t length;
+    void* pairs;
+    napi_get_cb_info(env, info, &arguments, argument, nullptr, &self);
+    if (napi_get_value_uint32(env, argument[0], &index) != napi_ok ||
+        napi_get_typedarray_info(env, argument[1], &type, &length, &pairs, nullptr, nullptr) != napi_ok ||
+        napi_get_value_uint32(env, argument[2], &count) != napi_ok || type != napi_int32_array ||
+        index >= static_cast<Poller*>(self)->slots_.size() || length < 2 * size_t{count}) {
+      napi_throw_range_error(env, nullptr, "flush: no such slot, or fewer pairs than said");
+      return nullptr;
     }
+    napi_value failed;
+    napi_create_uint32(env, static_cast<Poller*>(self)->Write(index, static_cast<int32_t*>(pairs), count), &failed);
+    return failed;
+  }
+
+  uint32_t Write(uint32_t index, const int32_t* pairs, uint32_t count) {
     const int fd = slots_[index].fd;  // -1 when its end was found in this batch: EBADF
-    const int32_t* pairs = array.Data();
     uint32_t failed = 0;
     for (uint32_t i = 0; i < count; i++) {
       const size_t offset = static_cast<uint32_t>(pairs[2 * i]);
@@ -169,23 +205,55 @@ class Poller : public Napi::ObjectWrap<Poller> {
       failure_data_[reason(errno)]++;
       failure_data_[kFailedOctets] += static_cast<int32_t>(length - kHeader);
     }
-    return Napi::Number::New(info.Env(), failed);
+    return failed;
   }
 
-  void OnReady() {
-    Napi::HandleScope scope(Env());
-    for (int round = 0; round < kRounds && poll_ != nullptr; round++) {
-      free_.insert(free_.end(), released_.begin(), released_.end());
-      released_.clear();
-      const size_t frames = Fill();
-      if (frames > 0) Call(on_frames_, {Napi::Number::New(Env(), frames)});
-      // Nothing left for now. Otherwise epoll, level-triggered, calls again after other work had its turn.
-      if (frames == 0 && next_ == ready_count_) break;
+  /**
+   * Waits in place of libuv, for frames and for whatever libuv waits for: that saves two system calls a wake, and one
+   * epoll behind another. Returns as soon as libuv has something to do.
+   */
+  void Wait() {
+    uv_idle_stop(&handles_->idle);
+    for (;;) {
+      uv_update_time(loop_);
+      const int timeout = uv_backend_timeout(loop_);
+      Serve(timeout);
+      if (handles_ == nullptr) return;
+      if (timeout == 0 || others_turn_) break;
     }
+    // libuv must not wait now, whatever it finds: an idle handle sees to that.
+    uv_idle_start(&handles_->idle, [](uv_idle_t*) {});
+  }
+
+  /** Waits for frames and hands them over, until there are no more or it is the turn of other work. */
+  void Serve(int timeout) {
+    others_turn_ = false;
+    const Napi::Env env = Env();
+    Napi::HandleScope scope(env);
+    size_t frames = Fill(timeout);
+    if (frames == 0) return;
+    napi_callback_scope callbacks;
+    napi_open_callback_scope(env, Value(), context_, &callbacks);
+    const napi_value function = on_frames_.Value();
+    for (int round = 1; frames > 0; round++) {
+      napi_value count;
+      napi_create_uint32(env, frames, &count);
+      if (napi_call_function(env, function, function, 1, &count, nullptr) == napi_pending_exception) {
+        napi_value error;
+        napi_get_and_clear_last_exception(env, &error);
+        napi_fatal_exception(env, error);  // 'uncaughtException', as from any other callback
+      }
+      if (round == kRounds) others_turn_ = true;
+      if (handles_ == nullptr || others_turn_) break;
+      frames = Fill(0);
+    }
+    napi_close_callback_scope(env, callbacks);  // promises and process.nextTick() have their turn
   }
 
   /** Reads one batch; returns how many entries of `frames` it filled. */
-  size_t Fill() {
+  size_t Fill(int timeout) {
+    free_.insert(free_.end(), released_.begin(), released_.end());
+    released_.clear();
     count_ = 0;
     used_ = skew_;
     bool waited = false;
@@ -195,10 +263,14 @@ class Poller : public Napi::ObjectWrap<Poller> {
         if (waited) break;
         waited = true;
         next_ = 0;
-        ready_count_ = std::max(0, epoll_wait(epoll_.get(), ready_, kEvents, 0));
+        ready_count_ = std::max(0, epoll_wait(epoll_.get(), ready_, kEvents, count_ == 0 ? timeout : 0));
         if (ready_count_ == 0) break;
       }
       const epoll_event& event = ready_[next_++];
+      if (event.data.u64 == kLoop) {
+        others_turn_ = true;
+        continue;
+      }
       const uint32_t index = static_cast<uint32_t>(event.data.u64);
       Slot& slot = slots_[index];
       if (slot.fd < 0 || slot.generation != event.data.u64 >> 32) continue;
@@ -206,7 +278,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
         ReadTap(index, event.events);
       } else {
         ReadOther(index);
-        if (poll_ == nullptr) return 0;
+        if (handles_ == nullptr) return 0;
       }
     }
     return count_;
@@ -245,7 +317,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
   /** A netlink monitor or a pidfd: told at once, as it is rare. */
   void ReadOther(uint32_t index) {
     alignas(nlmsghdr) static thread_local uint8_t buffer[64 << 10];
-    for (int i = 0; poll_ != nullptr && slots_[index].fd >= 0; i++) {
+    for (int i = 0; handles_ != nullptr && slots_[index].fd >= 0; i++) {
       if (i >= kEvents && !slots_[index].overrun) return;
       alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
       iovec vector{buffer, sizeof buffer};
@@ -278,15 +350,15 @@ class Poller : public Napi::ObjectWrap<Poller> {
         Forget(slots_[index]);
         released_.push_back(index);
       }
-      Call(on_event_, {Napi::Number::New(Env(), index), bytes, Napi::Number::New(Env(), nsid),
-                       Napi::Boolean::New(Env(), error == EAGAIN)});
+      CallEvent({Napi::Number::New(Env(), index), bytes, Napi::Number::New(Env(), nsid),
+                 Napi::Boolean::New(Env(), error == EAGAIN)});
       if (error == EAGAIN) return;
     }
   }
 
-  void Call(const Napi::FunctionReference& function, const std::initializer_list<napi_value>& arguments) {
+  void CallEvent(const std::initializer_list<napi_value>& arguments) {
     try {
-      function.MakeCallback(Value(), arguments, context_);
+      on_event_.MakeCallback(Value(), arguments, context_);
     } catch (const Napi::Error& error) {
       napi_fatal_exception(Env(), error.Value());  // 'uncaughtException', as from any other callback
     }
@@ -306,13 +378,18 @@ class Poller : public Napi::ObjectWrap<Poller> {
   }
 
   void Shut() {
-    if (poll_ == nullptr) return;
+    if (handles_ == nullptr) return;
     for (Slot& slot : slots_) {
       if (slot.fd >= 0) Forget(slot);
     }
-    uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(poll_, nullptr)), [](uv_handle_t* handle) {
+    Handles* handles = std::exchange(handles_, nullptr);
+    if (waiter == this) {
+      waiter = nullptr;
+      uv_close(reinterpret_cast<uv_handle_t*>(&handles->idle), nullptr);
+    }
+    uv_close(&handles->any, [](uv_handle_t* handle) {
       Poller* self = static_cast<Poller*>(handle->data);
-      delete reinterpret_cast<uv_poll_t*>(handle);
+      delete reinterpret_cast<Handles*>(handle);
       napi_remove_async_cleanup_hook(self->cleanup_);
       self->Unref();
     });
@@ -322,15 +399,23 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   Napi::AsyncContext context_;
   Napi::FunctionReference on_frames_, on_event_;
-  Napi::Reference<Napi::ArrayBuffer> slab_;
-  Napi::Reference<Napi::Int32Array> frames_, failures_;
   uint8_t* base_ = nullptr;
   size_t skew_ = 0;  // of the slab, so that frames lie on cache lines
   int32_t* frame_data_ = nullptr;
   int32_t* failure_data_ = nullptr;
 
   Fd epoll_;
-  uv_poll_t* poll_ = nullptr;
+  uv_loop_t* loop_ = nullptr;
+  struct Handles {
+    union {
+      uv_handle_t any;
+      uv_prepare_t prepare;  // of the waiter
+      uv_poll_t poll;        // of any other Poller in the thread: libuv, or rather the waiter, waits for its epoll
+    };
+    uv_idle_t idle;
+  };
+  Handles* handles_ = nullptr;
+  bool others_turn_ = false;
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_, released_;

@@ -1,0 +1,92 @@
+/** The Poller waits in libuv's place; whatever else a program does has to go on as if it did not. */
+import { it } from 'vitest';
+import { Frame } from '../../src/netgraph/frame.js';
+import { describeRoot, ip, sandbox, until } from './root.js';
+
+/** An Ethernet frame of a protocol that nobody answers. */
+const strange = (): Frame => {
+  const bytes = new Uint8Array(60);
+  bytes.fill(0xff, 0, 6);
+  bytes.set([2, 0, 0, 0, 0, 1, 0x88, 0xb5], 6);
+  return new Frame(bytes);
+};
+
+/** Sends datagrams to whoever, as fast as it goes. */
+const flood = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.bind(('10.9.0.1', 0))
+while True:
+    s.sendto(b'x' * 22, ('10.9.0.255', 9))
+`;
+
+describeRoot('while frames come without end', () => {
+  const t = sandbox();
+
+  it('timers, immediates, promises, ticks and descriptors have their turn', async () => {
+    const turns = { timer: 0, immediate: 0, promise: 0, tick: 0, child: 0 };
+    let frames = 0;
+    const { names } = await t.box.pair({}, () => {
+      if (frames++ % 100 > 0) return;
+      process.nextTick(() => turns.tick++);
+      void Promise.resolve().then(() => turns.promise++);
+    });
+    t.box.spawn('ip', 'netns', 'exec', names[0]!, 'python3', '-c', flood);
+    await until(() => frames > 1000);
+    const echo = t.box.spawn('cat');
+    echo.stdin!.on('error', () => {}); // it is killed in the end
+    echo.stdout!.on('data', () => {
+      turns.child++;
+      echo.stdin!.write('x');
+    });
+    echo.stdin!.write('x');
+    const immediate = (): void => {
+      if (turns.immediate++ < 100) setImmediate(immediate);
+    };
+    setImmediate(immediate);
+    const timer = setInterval(() => turns.timer++, 2);
+    try {
+      await until(() => Object.values(turns).every((count) => count >= 50), 10_000);
+    } finally {
+      clearInterval(timer);
+    }
+    const before = frames;
+    await until(() => frames > before + 1000);
+  });
+});
+
+describeRoot('several Pollers in one thread', () => {
+  const t = sandbox();
+
+  it('all hear of their frames, also when the first one is gone', async () => {
+    const hosts = [t.box.host(), t.box.host(), t.box.host()];
+    const got = hosts.map(() => 0);
+    const devices = hosts.map((host, i) => {
+      const vnet = t.box.vnet();
+      const receive = (frame: Frame): void => {
+        if (frame.bytes[frame.offset + 12] === 0x88 && frame.bytes[frame.offset + 13] === 0xb5) got[i]!++;
+      };
+      const pair = [0, 1].map((n) => host.createEthernet(vnet, `e${n}`, { receive, gone() {} }));
+      // What one of them sends is bridged to the other, which so receives it.
+      const { name } = t.box.netnsOf(vnet);
+      ip('-n', name, 'link', 'add', 'bridge', 'type', 'bridge');
+      ip('-n', name, 'link', 'set', 'bridge', 'up');
+      for (const n of [0, 1]) ip('-n', name, 'link', 'set', `e${n}`, 'master', 'bridge', 'up');
+      return pair[0]!;
+    });
+    await until(() => devices.every((device) => device.up));
+    const all = async (which: number[]): Promise<void> => {
+      const before = [...got];
+      await until(() => {
+        for (const i of which) devices[i]!.transmit(strange());
+        return which.every((i) => got[i]! > before[i]!);
+      });
+    };
+    await all([0, 1, 2]);
+    await hosts[0]!.close();
+    await all([1, 2]);
+    await hosts[1]!.close();
+    await all([2]);
+  });
+});
