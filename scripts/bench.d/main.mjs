@@ -9,7 +9,7 @@ import { loads } from './loads.mjs';
 import { makePath, paths } from './paths.mjs';
 import { Samples, show, table } from './table.mjs';
 
-const PARTS = ['hop', 'control', 'scale'];
+const PARTS = ['hop', 'control', 'survive', 'scale'];
 /** FreeBSD's own code in user space, on a machine like this one: ../shared/measurements.md. */
 const FREEBSD = { nodeinfo: 600, hop: '45-50' };
 
@@ -93,6 +93,11 @@ for (let round = 1; round <= rounds; round++) {
     for (const [key, value] of Object.entries(socket)) samples.add('control', key, value);
     for (const [key, value] of Object.entries(inProcess ?? {})) samples.add('in process', key, value);
   }
+  if (wanted.part.includes('survive')) {
+    const found = (await attempt(`round ${round}: survive`, () => measureIn('survive.mjs', [seconds]))) ?? {};
+    for (const [what, results] of Object.entries(found))
+      for (const [key, value] of Object.entries(results)) samples.add(`survive ${what}`, key, value);
+  }
   if (wanted.part.includes('scale')) {
     const found = (await attempt(`round ${round}: scale`, () => measureIn('scale.mjs', [seconds]))) ?? {};
     for (const [what, results] of Object.entries(found))
@@ -107,7 +112,8 @@ console.log(
 if (ways.length > 0) console.log(`${pathTable()}\n`);
 if (wanted.part.includes('hop')) console.log(`${hopTable()}\n`);
 if (wanted.part.includes('control')) console.log(`${controlTable()}\n`);
-if (wanted.part.includes('scale')) console.log(`${scaleTable()}\n`);
+if (wanted.part.includes('survive')) console.log(`${partTable('survive')}\n`);
+if (wanted.part.includes('scale')) console.log(`${partTable('scale')}\n`);
 const judged = goals(samples);
 if (judged.length > 0) console.log(table([['wanted', 'ratio', 'goal', ''], ...judged]));
 for (const [what, why] of failures) console.log(`FAILED: ${what}: ${why}`);
@@ -161,17 +167,17 @@ function controlTable() {
   ]);
 }
 
-function scaleTable() {
+function partTable(part) {
   const found = Object.entries(JSON.parse(JSON.stringify(samples))).filter(([what]) =>
-    what.startsWith('scale '),
+    what.startsWith(`${part} `),
   );
   const rows = found.flatMap(([what, all]) =>
     Object.entries(all).map(([key, { median }]) => [
-      `${what.slice(6)}: ${key}`,
+      `${what.slice(part.length + 1)}: ${key}`,
       show(median, median < 10 ? 2 : 0),
     ]),
   );
-  return table([['scale', ''], ...rows]);
+  return table([[part, ''], ...rows]);
 }
 
 function commit() {
