@@ -324,7 +324,7 @@ export class Jails implements JailDirectory {
     this.journal?.jail(jail.state());
     this.journal?.commit();
     try {
-      for (const inner of inside) await this.takeDown(inner);
+      for (const inner of inside) await this.takeDown(inner).catch((error: Error) => this.log(inner, error));
       if (jail.ownsVnet) {
         this.vnets.destroy(jail.vnet);
         this.owners.delete(jail.vnet);

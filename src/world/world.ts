@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type Jail, Jails } from '../jail/index.js';
-import { bootId, TapHost } from '../linux/index.js';
+import { bootId, TapHost, UTS_DIRECTORY } from '../linux/index.js';
 import { Netgraph } from '../netgraph/index.js';
 import type { OpenedJournal } from '../state/index.js';
 import { type Vnet, VnetSystem } from '../vnet/index.js';
@@ -22,7 +22,7 @@ export interface WorldOptions {
   offloads?: boolean;
   /** Finds out nodes that use a frame after its time. Slow. Default: NETGRAPH_DEBUG is set. */
   debug?: boolean;
-  /** Directory that holds the hostnames of jails. Default: /run/netgraph/uts. */
+  /** Directory that holds the hostnames of jails, of this world only. Default: /run/netgraph/uts-PID. */
   utsDirectory?: string;
   /** Marks our interfaces (their alias is `netgraph:INSTANCE`). Default: the process ID. */
   instance?: string;
@@ -63,7 +63,7 @@ export class World {
     this.jails = new Jails(this.vnets, {
       lifetimes: this.interfaces.lifetimes,
       settled: () => this.settled(),
-      utsDirectory: options.utsDirectory,
+      utsDirectory: options.utsDirectory ?? `${UTS_DIRECTORY}-${process.pid}`,
       mark: this.interfaces.alias,
       log,
     });

@@ -84,6 +84,7 @@ const calls: { [M in Exclude<Method, 'stop' | 'restart'>]: fc.Arbitrary<unknown>
   }),
   save: odd,
   status: odd,
+  repair: fc.record({ dryRun: fc.oneof(fc.boolean(), odd) }),
 };
 
 describeReal('a call', () => {

@@ -34,7 +34,8 @@ process.stdout.on('error', () => process.exit());`;
 export class Machine {
   private constructor(
     private readonly init: ChildProcessWithoutNullStreams,
-    private readonly pid: number,
+    /** As we see it. */
+    readonly pid: number,
   ) {}
 
   static async start(): Promise<Machine> {

@@ -1,0 +1,300 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { expect, it, vi } from 'vitest';
+import { type Machine, machine, until } from '../support/machine.js';
+import { describeReal } from '../support/sandbox.js';
+
+/** Two jails with an interface each, 192.0.2.1 and 192.0.2.2, joined by wormholes through a hub on the host. */
+const LAB = `
+for j in a b; do
+  jail -c name=$j vnet persist && printf 'mkpeer eiface e ether\\nname .:e nic\\n' | ngctl -j $j -f -
+done
+ngctl -f - <<EOF
+mkpeer hub h own
+name .:h lan
+msg lan: setpersistent
+mkpeer lan: wormhole a evthorizon
+mkpeer lan: wormhole b evthorizon
+msg lan:a open "a"
+msg lan:b open "b"
+rmhook h
+connect lan:a.jid=1 nic: evthorizon ether
+connect lan:b.jid=2 nic: evthorizon ether
+EOF
+ip -n a addr add 192.0.2.1/24 dev ngeth0; ip -n a link set ngeth0 up
+ip -n b addr add 192.0.2.2/24 dev ngeth0; ip -n b link set ngeth0 up
+ip netns exec a ping -c 1 -W 2 192.0.2.2 >/dev/null`;
+
+/** Sends what can be checked through a TCP connection until it is enough, or receives it. Both print how much, and its hash. */
+const TCP = `
+import hashlib, os, socket, sys
+total, digest = 0, hashlib.sha256()
+if sys.argv[1] == 'serve':
+    server = socket.create_server(('192.0.2.2', 5000))
+    peer, _ = server.accept()
+    while data := peer.recv(1 << 16):
+        total += len(data)
+        digest.update(data)
+else:
+    peer = socket.create_connection(('192.0.2.2', 5000))
+    count = 0
+    while not os.path.exists('/run/enough'):
+        data = (b'%08d' % count) * 2048
+        count += 1
+        peer.sendall(data)
+        total += len(data)
+        digest.update(data)
+    peer.close()
+print(total, digest.hexdigest())
+`;
+
+async function kill(box: Machine): Promise<void> {
+  const { pid } = await box.status();
+  await box.sh(`kill -9 ${pid}; while kill -0 ${pid} 2>/dev/null; do sleep 0.01; done`);
+}
+
+/** Starts a daemon where one was killed. */
+async function start(box: Machine): Promise<void> {
+  expect(await box.sh('jls >/dev/null')).toBe('');
+}
+
+/** When the daemon began, in milliseconds since 1970. */
+async function begin(box: Machine): Promise<number> {
+  const { pid } = await box.status();
+  const age = `cut -d' ' -f1 /proc/uptime; cut -d' ' -f22 /proc/${pid}/stat; date +%s.%N`;
+  const [up, ticks, now] = (await box.sh(age)).split('\n').map(Number);
+  return (now - up + ticks / 100) * 1000;
+}
+
+/** Kills the daemon; something may happen; another takes over. */
+async function killed(box: Machine, meanwhile = ''): Promise<void> {
+  await kill(box);
+  expect(await box.sh(meanwhile)).toBe('');
+  await start(box);
+}
+
+/** Writes a file in there. */
+async function write(box: Machine, path: string, text: string): Promise<void> {
+  const writer = box.spawn('sh', '-c', `cat >${path}`);
+  writer.stdin.end(text);
+  await new Promise((resolve) => writer.on('close', resolve));
+}
+
+/** Everything but programs' sockets, as tools show it. */
+const world = (box: Machine) =>
+  box.sh(`jls; for j in "" $(jls name); do
+    echo "== $j"; flag=\${j:+-j $j}
+    ngctl $flag list | grep -v ngctl
+    for id in $(ngctl $flag list | grep -v ngctl | sed -n 's/.*ID: \\([0-9a-f]*\\).*/\\1/p'); do
+      ngctl $flag show "[$id]:" | grep -v ngctl
+    done
+  done`);
+
+const notices = async (box: Machine): Promise<string[]> => (await box.status()).notices;
+
+describeReal('after kill -9', () => {
+  // Each shows much by many tools, which takes long on a busy machine.
+  vi.setConfig({ testTimeout: 60_000 });
+  const t = machine();
+
+  it('a TCP connection goes on, and frames pass within a second of the start', async () => {
+    const { box } = t;
+    expect(await box.sh(LAB)).toBe('');
+    await write(box, '/run/tcp.py', TCP);
+    const server = box.run('ip netns exec b python3 /run/tcp.py serve');
+    await until(async () => (await box.sh('ip netns exec b ss -Hltn')) !== '');
+    const sending = box.run('ip netns exec a python3 /run/tcp.py send');
+    const pings = box.run('ip netns exec a ping -D -i 0.01 192.0.2.2', 60_000);
+    const begins: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      await sleep(600);
+      await kill(box);
+      await sleep(200);
+      await start(box);
+      begins.push(await begin(box));
+    }
+    await sleep(1000);
+    await box.sh('touch /run/enough; pkill -INT -x ping');
+    const sent = await sending;
+    expect(sent.status).toBe(0);
+    expect(Number(sent.stdout.split(' ')[0])).toBeGreaterThan(1e6);
+    expect((await server).stdout).toBe(sent.stdout);
+    const answers = (await pings).stdout.matchAll(/^\[([\d.]+)\] 64 bytes/gm);
+    const times = [...answers].map(([, time]) => Number(time) * 1000);
+    const waits = begins.map((then) => times.find((time) => time > then)! - then);
+    // Others may keep the machine busy at one time or another.
+    expect(Math.min(...waits)).toBeLessThan(1000);
+    expect(await notices(box)).toEqual([]);
+  });
+
+  it('what the system knows of interfaces is as before', async () => {
+    const { box } = t;
+    const made = `${LAB}
+      ngctl mkpeer . eiface e ether; ngctl mkpeer . eiface e ether
+      ip link set ngeth1 name lan0; ip addr add 203.0.113.1/24 dev lan0; ip link set lan0 mtu 1400 up
+      ngctl msg ngeth0: set 02:00:00:00:00:77
+      ip -n a neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 nud permanent dev ngeth0
+      ip -n a route add 198.51.100.0/24 via 192.0.2.9; ip -n a -6 addr add 2001:db8::1/64 nodad dev ngeth0
+      ngctl mkpeer . eiface e ether; ip link set ngeth2 name up0; ifconfig up0 vnet b`;
+    expect(await box.sh(made)).toBe('');
+    const system = `
+      for n in a b; do
+        ip -n $n -br link; ip -n $n addr | grep inet; ip -n $n route; ip -n $n neigh show nud permanent
+      done
+      ip -br link; ip -4 addr show lan0 | grep inet; ip link show lan0 | grep -o 'mtu [0-9]*'
+      for n in ngeth0 ngeth1 ngeth2; do ngctl msg $n: getifname; done`;
+    await sleep(300);
+    const before = [await world(box), await box.sh(system)];
+    expect(before[1]).toContain('up0');
+    for (let i = 0; i < 2; i++) {
+      await killed(box);
+      await until(async () => (await box.sh(system)) === before[1], 3000).catch(() => {});
+      expect([await world(box), await box.sh(system)]).toEqual(before);
+      expect(await notices(box)).toEqual([]);
+    }
+    expect(await box.sh('ip netns exec a ping -c 2 -i 0.2 -W 2 192.0.2.2 | grep -o "2 received"')).toBe(
+      '2 received\n',
+    );
+  });
+
+  it('graphs, limits and jails of every kind are as before, and no ID is given twice', async () => {
+    const { box } = t;
+    const made = `${LAB}
+      ip netns add there
+      jail -c name=adopted netns=there vnet persist
+      jail -c name=outer vnet persist children.max=2
+      jexec outer jail -c name=inner vnet persist
+      jexec outer ngctl mkpeer . eiface e ether
+      ngctl -j outer.inner mkpeer . eiface e ether
+      ngctl -j adopted mkpeer . eiface e ether
+      jail -c name=plain persist host.hostname=plain.example
+      jail -m name=b children.max=3
+      sysctl net.graph.maxdata=777 >/dev/null
+      printf 'mkpeer hub x 1\\nmsg .:x setpersistent\\nmkpeer .:x hub 2 1\\nmsg .:x.2 setpersistent\\n' | ngctl -f -
+      ngctl mkpeer . eiface e ether; ngctl shutdown ngeth0:`;
+    expect(await box.sh(made)).toBe('');
+    const details = `sysctl net.graph.maxdata; jexec plain hostname; jexec outer.inner ip -br link
+      jexec outer jls name; ls /run/netgraph/uts`;
+    const before = [await world(box), await box.sh(details)];
+    expect(before[1]).toContain('777');
+    // The IDs of the tools' own sockets are forgotten with them, but not those of nodes that stay.
+    const highest = () =>
+      box.sh(
+        "ngctl list | grep -v ngctl | sed -n 's/.*ID: \\([0-9a-f]*\\).*/\\1/p' | while read i; do echo $((0x$i)); done | sort -n | tail -1",
+      );
+    await box.sh("printf 'mkpeer hub x 1\\nname .:x zed\\nmsg zed: setpersistent\\n' | ngctl -f -");
+    const last = Number(await highest());
+    await box.sh('ngctl shutdown zed:');
+    await killed(box);
+    expect([await world(box), await box.sh(details)]).toEqual(before);
+    expect(await notices(box)).toEqual([]);
+    await box.sh("printf 'mkpeer hub x 1\\nname .:x zed\\nmsg zed: setpersistent\\n' | ngctl -f -");
+    expect(Number(await highest())).toBeGreaterThan(last);
+    expect(await box.sh('jail -r outer; jail -r adopted; ip netns list | grep there; netgraph stop')).toBe(
+      'there\n',
+    );
+    expect(await box.sh('ip netns; ip -n there -br link | cut -c 1-2')).toBe('there\nlo\n');
+  });
+
+  it('a jail that need not persist stays as long as somebody is in it', async () => {
+    const { box } = t;
+    await box.sh('jail -c name=tmp vnet persist');
+    void box.run('jexec tmp sleep 1000');
+    await until(async () => (await box.sh('pgrep -cx sleep')) === '1\n');
+    await box.sh('jail -m name=tmp nopersist');
+    await killed(box);
+    await sleep(1500);
+    expect(await box.sh('jls name; jexec tmp hostname')).toBe('tmp\ntmp\n');
+    await box.sh('pkill -x sleep');
+    await until(async () => (await box.sh('jls name; ip netns list')) === '');
+  });
+
+  it('names what others deleted while no daemon was there', async () => {
+    const { box } = t;
+    expect(await box.sh(`${LAB}; ngctl mkpeer . eiface e ether; ngctl mkpeer . eiface e ether`)).toBe('');
+    await killed(box, 'ip netns del b; ip link del ngeth0');
+    expect(await notices(box)).toEqual(['not taken up: jail b is gone: somebody deleted its namespace']);
+    expect(await box.sh('jls name; ip -o link | cut -d: -f2; ls /run/netgraph/uts')).toBe(
+      'a\n lo\n ngeth1\n ngeth0\na\n',
+    );
+    expect(await box.sh('grep -c "ngeth0 was gone: it is made anew" /run/netgraph/daemon.log')).toBe('1\n');
+    // The wormhole into it has collapsed.
+    expect(await box.sh('ngctl show lan: | grep -c wormhole')).toBe('1\n');
+    expect(await box.sh('jail -c name=b vnet persist; netgraph stop; ip netns; ip -o link | wc -l')).toBe(
+      '1\n',
+    );
+  });
+
+  it('takes up the good part of a damaged journal, and names and spares the rest', async () => {
+    const { box } = t;
+    expect(await box.sh('ngctl mkpeer . eiface e ether; jail -c name=a vnet persist')).toBe('');
+    const size = Number(await box.sh('stat -c %s /run/state/world.journal'));
+    const more =
+      'ngctl mkpeer . eiface e ether; jail -c name=b vnet persist; ngctl -j b mkpeer . eiface e ether';
+    expect(await box.sh(more)).toBe('');
+    const interfaces = await box.sh('ip -br link; ip -n b -br link');
+    await kill(box);
+    const flip = `
+      const fs = require("fs"), fd = fs.openSync("/run/state/world.journal", "r+"), byte = Buffer.alloc(1);
+      fs.readSync(fd, byte, 0, 1, ${size + 20}); byte[0] ^= 1; fs.writeSync(fd, byte, 0, 1, ${size + 20});
+      fs.copyFileSync("/run/state/world.journal", "/run/copy")`;
+    expect(await box.sh(`'${process.execPath}' -e '${flip}'`)).toBe('');
+    await start(box);
+    const [damage, ...others] = await notices(box);
+    expect(damage).toMatch(
+      new RegExp(
+        `^state is damaged at line \\d+, byte ${size}: the checksum is wrong; what is before it is good; ` +
+          'see /run/state/world.journal.damaged$',
+      ),
+    );
+    expect(others.sort()).toEqual([
+      'not taken up: hostname /run/netgraph/uts/b has our mark',
+      'not taken up: interface ngeth0 in /run/netns/b has our mark',
+      'not taken up: interface ngeth1 of the host has our mark',
+      'not taken up: namespace /run/netns/b has our mark',
+    ]);
+    const told =
+      'grep -c "state is damaged at line" /run/netgraph/daemon.log; netgraph status | grep -c damaged';
+    expect(await box.sh(told)).toBe('1\n1\n');
+    expect(
+      await box.sh('cmp /run/copy /run/state/world.journal.damaged; jls name; ngctl list | grep -c eiface'),
+    ).toBe('a\n1\n');
+    const names = (text: string) => text.replace(/ (UP|DOWN|UNKNOWN) | <.*>/g, '');
+    expect(names(await box.sh('ip -br link; ip -n b -br link'))).toBe(names(interfaces));
+    expect(await box.sh('netgraph repair | grep -c removed; ip netns; ip -o link | cut -d: -f2')).toBe(
+      '4\na\n lo\n ngeth0\n',
+    );
+    await killed(box);
+    expect(await notices(box)).toEqual([]);
+    expect(
+      await box.sh('jls name; ngctl list | grep -c eiface; netgraph stop; ls /run/netgraph /run/state'),
+    ).toBe('a\n1\n/run/netgraph:\n\n/run/state:\nworld.journal.damaged\n');
+  });
+
+  it('makes everything anew when the system was started anew', async () => {
+    const { box } = t;
+    expect(await box.sh(`${LAB}; ngctl mkpeer . eiface e ether; jail -c name=plain persist`)).toBe('');
+    const before = await world(box);
+    const links = async () => {
+      const text = await box.sh('ip -br link; ip -n a -br link; ip -n b -br link');
+      return text.match(/([0-9a-f]{2}:){5}[0-9a-f]{2}/g);
+    };
+    const addresses = await links();
+    await kill(box);
+    const journal = await box.sh('cat /run/state/world.journal');
+    const changed = journal.replace(/^[0-9a-f]{8} (.*"boot":".*)$/gm, (_line, json: string) => {
+      const text = json.replace(/"boot":"[^"]*"/, '"boot":"another"');
+      return `${crc32(text).toString(16).padStart(8, '0')} ${text}`;
+    });
+    expect(changed).not.toBe(journal);
+    await write(box, '/run/state/world.journal', changed);
+    await box.sh(`ip netns del a; ip netns del b; ip link del ngeth0
+      for f in /run/netgraph/uts/*; do umount $f; done; umount /run/netgraph/uts; rm -r /run/netgraph/*`);
+    await start(box);
+    expect(await notices(box)).toEqual([]);
+    expect(await world(box)).toBe(before);
+    expect(await links()).toEqual(addresses);
+    expect(await box.sh('jexec a hostname; jexec plain hostname')).toBe('a\nplain\n');
+    expect(await box.sh('netgraph stop; ip netns; ip -o link | wc -l')).toBe('1\n');
+  });
+});
