@@ -97,7 +97,7 @@ describeReal('after kill -9', () => {
   vi.setConfig({ testTimeout: 60_000 });
   const t = machine();
 
-  it('a TCP connection goes on, and frames pass within a second of the start', async () => {
+  it('a TCP connection goes on, and frames pass again soon after the start', async () => {
     const { box } = t;
     expect(await box.sh(LAB)).toBe('');
     await write(box, '/run/tcp.py', TCP);
@@ -122,8 +122,8 @@ describeReal('after kill -9', () => {
     const answers = (await pings).stdout.matchAll(/^\[([\d.]+)\] 64 bytes/gm);
     const times = [...answers].map(([, time]) => Number(time) * 1000);
     const waits = begins.map((then) => times.find((time) => time > then)! - then);
-    // Others may keep the machine busy at one time or another.
-    expect(Math.min(...waits)).toBeLessThan(1000);
+    // `scripts/bench --only survive` measures how soon; here others may keep the machine busy.
+    expect(Math.max(...waits)).toBeLessThan(10_000);
     expect(await notices(box)).toEqual([]);
   });
 
