@@ -14,8 +14,13 @@ const MOST_PINGS = 2;
 /** Through what frames pass. */
 const PASSES = new Set(['hub', 'tee', 'wormhole', 'echo']);
 
+/** How long one waits for an operation, in ms. */
+const PATIENCE = 2000;
+
+class Late extends Error {}
+
 export class Chaos {
-  counts = { done: 0, refused: 0, lost: 0 };
+  counts = { done: 0, refused: 0, lost: 0, late: 0 };
   /** Whether the daemon is about to be killed. */
   mayLose = false;
   wrong = [];
@@ -37,7 +42,7 @@ export class Chaos {
   async stop() {
     this.running = false;
     await this.idle;
-    await this.breakLoops();
+    for (let i = 0; i < 20 && (await this.breakLoops()); i++);
   }
 
   /** Loops may be, but not for long: a daemon that is busy with them alone does nothing else worth a test. */
@@ -56,7 +61,7 @@ export class Chaos {
         const jail = chance.maybe(0.5) ? CHAOS : chance.pick([CHAOS, ...inside]);
         client = await NetgraphClient.connect({ socketPath: SOCKET, jail });
         for (let i = 0; i < 20 && this.running; i++) {
-          await this.step(client, chance);
+          await this.inTime(this.step(client, chance));
           await sleep(chance.below(10));
         }
       } catch (error) {
@@ -66,6 +71,16 @@ export class Chaos {
         await client?.close().catch(() => {});
       }
     }
+  }
+
+  /** Who has flooded itself with frames waits long for an answer, and no longer than this. */
+  async inTime(work) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Late()), PATIENCE);
+    });
+    work.catch(() => {});
+    await Promise.race([work, late]).finally(() => clearTimeout(timer));
   }
 
   async jails() {
@@ -166,7 +181,10 @@ export class Chaos {
   }
 
   judge(error) {
-    const isLost = error.errno === undefined && ['ECONNRESET', 'ECLOSED', 'ENODAEMON'].includes(error.code);
+    if (error instanceof Late) this.counts.late++;
+    // We closed it ourselves.
+    if (error instanceof Late || error.code === 'ECLOSED') return;
+    const isLost = error.errno === undefined && ['ECONNRESET', 'ENODAEMON'].includes(error.code);
     if (isLost) this.counts.lost++;
     else if (error.errno !== undefined || error.code !== undefined) this.counts.refused++;
     // A reply may only be missing when a client shut down its own node.
@@ -174,7 +192,7 @@ export class Chaos {
       this.wrong.push(`chaos: ${error.stack}`);
   }
 
-  /** Where frames would go round for ever, an edge is taken away. */
+  /** Where frames would go round for ever, an edge is taken away. Returns whether there may be more. */
   async breakLoops() {
     try {
       const names = [CHAOS, ...(await this.jails())];
@@ -183,14 +201,15 @@ export class Chaos {
         while (root.get(key) !== undefined) key = root.get(key);
         return key;
       };
-      for (const jail of names) {
+      const inJail = async (jail) => {
         const client = await NetgraphClient.connect({ socketPath: SOCKET, jail }).catch(() => undefined);
-        if (client === undefined) continue;
-        await this.breakLoopsIn(client, find, root);
-        await client.close();
-      }
+        if (client === undefined) return true;
+        return await this.breakLoopsIn(client, find, root).finally(() => client.close());
+      };
+      return (await Promise.all(names.map(inJail))).some((removed) => removed);
     } catch (error) {
-      this.judge(error);
+      if (error.code !== 'ETIMEDOUT') this.judge(error);
+      return true;
     }
   }
 
@@ -221,6 +240,7 @@ export class Chaos {
       }
     }
     await Promise.all(removals);
+    return removals.length > 0;
   }
 
   /** Programs that it started are over. */

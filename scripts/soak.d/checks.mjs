@@ -17,17 +17,23 @@ import { faults, survey } from './survey.mjs';
 /** Lines of the daemon's log that tell of a mistake of its own. */
 const DEFECTS = /uncaught|unhandled|TypeError|ReferenceError|RangeError|failed:|damaged/;
 /** What may take a moment, in ms: others deleted something, clients went. */
-const PATIENCE = 8000;
+const PATIENCE = 20_000;
 /** Descriptors that are neither interfaces nor sockets: epoll, log, journal, lock and the like. */
 const MOST_OTHERS = 50;
 
 export const isWild = (jail) => jail === CHAOS || jail.startsWith(`${CHAOS}.`);
 
+/** An answer may take its time: in a graph full of frames, say. */
+function late(error) {
+  if (error.code !== 'ETIMEDOUT') throw error;
+  return [error.message];
+}
+
 /** Looks until nothing is wrong, or for long enough. */
 async function eventually(look) {
   const begin = Date.now();
   for (let slow = false; ; await sleep(50)) {
-    const found = await look();
+    const found = await look().catch(late);
     if (found.length === 0 || Date.now() > begin + PATIENCE) return found;
     if (slow || Date.now() < begin + 1000) continue;
     slow = true;
@@ -137,6 +143,7 @@ export class LogReader {
 
   faults() {
     const text = daemonLog();
+    if (text.length < this.at) this.at = 0; // it was made shorter
     const lines = text.slice(this.at).split('\n');
     this.at = text.length;
     return lines.filter((line) => DEFECTS.test(line)).map((line) => `log: ${line}`);

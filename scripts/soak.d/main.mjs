@@ -24,6 +24,7 @@ import { Interrupted, Ledger } from './ledger.mjs';
 import { Pair, WAYS } from './pair.mjs';
 import { Playground } from './playground.mjs';
 import { Chance } from './random.mjs';
+import { Trend } from './trend.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -52,29 +53,6 @@ function note(what) {
   if (options.verbose) console.log(history.at(-1));
 }
 const begin = Date.now();
-
-/** What becomes of the memory of the daemon that lived longest. */
-class Trend {
-  longest = [];
-
-  add(pid, memory) {
-    if (pid !== this.pid) this.samples = [];
-    this.pid = pid;
-    this.samples.push({ at: Date.now(), memory });
-    if (this.samples.length > this.longest.length) this.longest = this.samples;
-  }
-
-  /** MiB a minute in its second half, and for how long. */
-  get() {
-    const half = this.longest.slice(this.longest.length >> 1);
-    const minutes = (half.at(-1)?.at - half[0]?.at) / 60_000;
-    if (!(minutes > 0)) return null;
-    return {
-      perMinute: Number(((half.at(-1).memory - half[0].memory) / minutes).toFixed(2)),
-      minutes: Number(minutes.toFixed(1)),
-    };
-  }
-}
 
 class Soak {
   chance = chance('rounds');

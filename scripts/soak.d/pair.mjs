@@ -7,6 +7,8 @@ import { must, now, own, sleep, start } from './box.mjs';
 
 const ADDRESSES = { l: '10.0.0.1', r: '10.0.0.2' };
 const SIDES = ['l', 'r'];
+/** TCP that got nothing through for some seconds tries again only after as many, in ms. */
+const PATIENCE = 60_000;
 export const WAYS = ['collapsed', 'hub', 'tee', 'chain'];
 
 /** One program that sends and receives: endpoint.py. */
@@ -29,6 +31,11 @@ class Endpoint {
     this.child.on('exit', () => {
       this.ended = true;
     });
+  }
+
+  /** Whether waiting does not help. */
+  get isHopeless() {
+    return this.ended || this.faults.length > 0 || !['none', 'open'].includes(this.state.tcp);
   }
 
   end() {
@@ -238,7 +245,11 @@ link set ${name} up\n`,
       }
       return found;
     };
-    for (const end = Date.now() + 15_000; stuck().length > 0 && Date.now() < end; ) await sleep(20);
+    const hopeless = () => SIDES.some((side) => this.ends[side].isHopeless);
+    for (const end = Date.now() + PATIENCE; stuck().length > 0 && !hopeless() && Date.now() < end; )
+      await sleep(20);
+    // What was wrong is said elsewhere, then.
+    if (SIDES.some((side) => this.ends[side].faults.length > 0)) return [];
     return stuck();
   }
 

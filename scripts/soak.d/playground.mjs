@@ -173,7 +173,8 @@ export class Playground {
   }
 
   async deleteLink() {
-    const node = this.chance.pick(this.nodes().filter(({ type }) => type === 'eiface'));
+    // One whose name somebody had goes without.
+    const node = this.chance.pick(this.nodes().filter(({ type, name }) => type === 'eiface' && name));
     if (node !== undefined) await (await this.ledger.deleteLink(node.key))();
   }
 

@@ -40,6 +40,8 @@ export interface Account {
 
 /** How long a client that is told to go may take to read what was written to it, in milliseconds. */
 const GRACE = 1000;
+/** Bytes of answers that a client may have to read still and yet ask for more. */
+const BEHIND = 16 * 1024;
 
 /** What the successor of this process needs to go on with a client. JSON. */
 export interface ClientState {
@@ -65,6 +67,8 @@ export class Connection {
   /** ID of the request that is under way, or undefined. */
   private current: number | undefined;
   private takingUp = false;
+  /** Bytes of answers and messages on their way to the client. */
+  private waiting = 0;
   private readonly removalsBefore: number;
   /** What of `account` is ours. */
   private unread = 0;
@@ -112,7 +116,7 @@ export class Connection {
       this.world.graph,
       this.vnet,
       {
-        message: (from, message) => this.deliver(Kind.RECEIVED_MESSAGE, from, message.encode()),
+        message: (from, message) => this.deliverMessage(from, message),
         end,
       },
       id,
@@ -233,8 +237,8 @@ export class Connection {
   }
 
   private get mayWork(): boolean {
-    const { current, requests, socket, daemon } = this;
-    return current === undefined && requests.length > 0 && !socket.writableNeedDrain && !daemon.handingOver;
+    const { current, requests, waiting, daemon } = this;
+    return current === undefined && requests.length > 0 && waiting <= BEHIND && !daemon.handingOver;
   }
 
   private request({ kind, id, body }: ControlRecord): void {
@@ -283,20 +287,24 @@ export class Connection {
 
   private answer(id: number, error: unknown, result: unknown): void {
     this.world.commit();
-    this.write(encodeResult(id, error === undefined ? undefined : NgError.fromSystem(error), result));
+    this.writeControl(encodeResult(id, error === undefined ? undefined : NgError.fromSystem(error), result));
     this.current = undefined;
     this.work();
   }
 
-  /** Control messages are never lost: a client that does not read makes no requests either. */
-  private deliver(kind: number, name: string, bytes: Uint8Array): number {
-    if (this.isFull) return ENOBUFS;
-    this.write(encodeRecord(kind, 0, name, new Uint8Array(1), bytes));
+  /** Messages have room of their own: frames, however many, keep no reply from its way. */
+  private deliverMessage(from: string, message: Message): number {
+    const { account, vnet } = this;
+    if (this.waiting > limits.receiveSpace.get(vnet)) return ENOBUFS;
+    if (this.waiting > 0 && account.unread > 2 * limits.maxReceiveSpace.get(vnet)) return ENOBUFS;
+    this.writeControl(encodeRecord(Kind.RECEIVED_MESSAGE, 0, from, new Uint8Array(1), message.encode()));
     return 0;
   }
 
   private deliverFrame(hook: string, frame: Frame): number {
-    return this.deliver(Kind.RECEIVED_FRAME, hook, frame.view());
+    if (this.isFull) return ENOBUFS;
+    this.write(encodeRecord(Kind.RECEIVED_FRAME, 0, hook, new Uint8Array(1), frame.view()));
+    return 0;
   }
 
   private get isFull(): boolean {
@@ -306,9 +314,18 @@ export class Connection {
     return this.account.unread > limits.maxReceiveSpace.get(this.vnet);
   }
 
-  private write(bytes: Uint8Array): void {
+  /** Writes what is no frame. A client that does not read that makes no requests either. */
+  private writeControl(bytes: Uint8Array): void {
+    this.waiting += bytes.length;
+    this.write(bytes, () => {
+      this.waiting -= bytes.length;
+      this.work();
+    });
+  }
+
+  private write(bytes: Uint8Array, written?: () => void): void {
     if (!this.socket.writable) return;
-    this.socket.write(bytes);
+    this.socket.write(bytes, written);
     this.countUnread();
   }
 

@@ -79,6 +79,7 @@ export class Daemon {
     const daemon = new Daemon(paths, log);
     daemon.lock = lock;
     await daemon.takeUp({ made });
+    daemon.world.prune();
     const mask = process.umask(0o177);
     await daemon.listen({ path: paths.socket }).finally(() => process.umask(mask));
     chmodSync(paths.socket, 0o600);
@@ -169,6 +170,7 @@ export class Daemon {
       return { connection, state };
     });
     restoreProgramEdges(this.world, parcel.edges);
+    this.world.prune();
     predecessor.done();
     for (const { connection, state } of clients) connection.goOn(state);
   }

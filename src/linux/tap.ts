@@ -354,7 +354,13 @@ export class TapHost implements DeviceProvider {
   /** @internal Begins to move its frames. */
   pick(device: TapDevice): void {
     device.queue.slot = this.reactor.poller.add(device.fd);
+    this.merge(device);
     this.batches.ports[device.queue.slot] = device;
+  }
+
+  /** @internal A stack that takes large segments gets small ones as large ones. */
+  merge(device: TapDevice): void {
+    this.reactor.poller.merge(device.queue.slot, device.offloads);
   }
 
   /** @internal */
@@ -463,6 +469,7 @@ export class TapDevice implements EthernetDevice, Port {
 
   setOffloads(on: boolean): void {
     this.offloads = this.control(() => native.tapSetOffloads(this.fd, on)) !== 0;
+    this.host.merge(this);
   }
 
   setName(name: string): void {

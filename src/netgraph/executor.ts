@@ -1,4 +1,5 @@
 import type { Delivery } from './define.js';
+import type { Clock } from './environment.js';
 import { EIO, ENETDOWN, ENOBUFS, NgError } from './errors.js';
 import type { Frame } from './frame.js';
 import { Gate, type Hook, type Passed, pass } from './hook.js';
@@ -18,8 +19,9 @@ export type Done = (error?: NgError) => void;
 const MAX_DEPTH = 256;
 /** Hops that one frame entering the graph may cause before the rest is queued. */
 const MAX_HOPS = 16384;
-/** Hops of queued work in one go before others get their turn. */
+/** Hops of queued work in one go before others get their turn, and microseconds. */
 const SLICE = 65536;
+const SLICE_TIME = 2000;
 
 /**
  * Runs what happens in a graph: directly where it can, queued where it must. Netgraph's rule of readers and
@@ -41,6 +43,7 @@ export class Executor {
     private readonly later: (run: () => void) => void,
     private readonly handle: (delivery: Delivery) => void,
     private readonly failed: (node: Node, error: unknown) => void,
+    private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
   /** Whether frames must wait because calls are nested too deeply; the same until the innermost one returns. */
@@ -104,6 +107,7 @@ export class Executor {
   /** Works off what is queued, as long as it takes but for a graph that keeps itself busy. */
   drain(): void {
     if (this.depth > 0) return;
+    const end = this.clock.now() + SLICE_TIME;
     let left = SLICE;
     // Round robin, and each node only what waits for it now: a loop of hubs keeps nobody from its turn.
     for (const node of this.waiting) {
@@ -114,6 +118,7 @@ export class Executor {
         this.depth--;
         left -= 1 + MAX_HOPS - this.budget;
         this.budget = MAX_HOPS;
+        if (this.clock.now() > end) left = 0;
       }
       if (node.queue.length > 0) this.waiting.add(node);
       if (left <= 0) break;

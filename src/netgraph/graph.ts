@@ -70,7 +70,7 @@ export class Netgraph {
       dispatch(delivery);
       if (!delivery.message.isReadOnly) this.observer?.node(delivery.node);
     };
-    this.executor = new Executor(env.later, handle, (node, error) => this.nodeFailed(node, error));
+    this.executor = new Executor(env.later, handle, (node, error) => this.nodeFailed(node, error), env.clock);
     this.registrations = [
       registerLimits(vnets),
       vnets.sysuninit('netgraph', Subsystem.NETGRAPH, Order.FIRST, (vnet) => this.removeAll(vnet)),

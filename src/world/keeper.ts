@@ -118,6 +118,12 @@ export class Keeper implements Observer, JailJournal {
     this.push({ sysctl: [jail, name, value] });
   }
 
+  /** Notes what of an earlier world holds for this one, and does not show in its nodes. */
+  carryOver({ sysctls, lastIds }: WorldState, isThere: (jail: number) => boolean): void {
+    for (const sysctl of sysctls.values()) if (isThere(sysctl[0])) this.push({ sysctl });
+    for (const lastId of lastIds) if (isThere(lastId[0])) this.push({ lastId });
+  }
+
   /** Writes what has changed. When that fails it is tried again with what changes next. */
   readonly commit = (): void => {
     if (!this.keeping) return;

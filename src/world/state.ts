@@ -49,9 +49,9 @@ export class WorldState {
     else if ('jailGone' in entry) this.removeJail(entry.jailGone);
     else if ('node' in entry) this.addNode(...entry.node);
     else if ('nodeGone' in entry) this.nodes.delete(entry.nodeGone.join('/'));
-    else if ('edge' in entry) this.edges.set(entry.edge.join('/'), entry.edge);
-    else if ('edgeGone' in entry) this.edges.delete(entry.edgeGone.join('/'));
-    else if ('lastId' in entry) this.lastIds.set(...entry.lastId);
+    else if ('edge' in entry) this.edges.set(keyOf(entry.edge), entry.edge);
+    else if ('edgeGone' in entry) this.edges.delete(keyOf(entry.edgeGone));
+    else if ('lastId' in entry) this.reserve(...entry.lastId);
     else if ('sysctl' in entry) this.sysctls.set(`${entry.sysctl[0]}/${entry.sysctl[1]}`, entry.sysctl);
   }
 
@@ -76,7 +76,11 @@ export class WorldState {
 
   private addNode(jail: number, state: NodeState): void {
     this.nodes.set(`${jail}/${state.id}`, [jail, state]);
-    if (state.id > (this.lastIds.get(jail) ?? 0)) this.lastIds.set(jail, state.id);
+    this.reserve(jail, state.id);
+  }
+
+  private reserve(jail: number, id: number): void {
+    if (id > (this.lastIds.get(jail) ?? 0)) this.lastIds.set(jail, id);
   }
 
   private removeJail(id: number): void {
@@ -85,3 +89,7 @@ export class WorldState {
     for (const [key, [jail]] of this.sysctls) if (jail === id) this.sysctls.delete(key);
   }
 }
+
+/** The same whichever end comes first, as another process may have written it the other way round. */
+const keyOf = (edge: EdgeState): string =>
+  [edge.slice(0, 3).join('/'), edge.slice(3).join('/')].sort().join(' ');

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { type Jail, Jails } from '../jail/index.js';
 import { bootId, TapHost, UTS_DIRECTORY } from '../linux/index.js';
-import { Netgraph } from '../netgraph/index.js';
+import { Netgraph, removeUnused } from '../netgraph/index.js';
 import type { OpenedJournal } from '../state/index.js';
 import { type Vnet, VnetSystem } from '../vnet/index.js';
 import { systemClock } from './clock.js';
@@ -113,12 +113,18 @@ export class World {
     const keeper = new Keeper(this, journal, bootId(), state.made);
     const rebooted = state.boot !== keeper.boot;
     const lost = await restore(this, state, rebooted, complete);
+    keeper.carryOver(state, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
     if (state.stopping) await this.clear();
     if (taps !== undefined && lost.length === 0) keeper.goOn();
     else keeper.start();
     this.keeper = keeper;
     this.made = [...state.made];
     return lost;
+  }
+
+  /** Takes away what hung on programs that are gone: nodes without hooks that nothing keeps. */
+  prune(): void {
+    for (const vnet of this.vnets) for (const node of this.graph.nodes(vnet)) removeUnused(node);
   }
 
   /** Writes down what is done: it survives from now on. */
