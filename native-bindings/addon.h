@@ -82,6 +82,12 @@ void define(Napi::Object exports, const char* name) {
 Napi::Value promise(Napi::Env env, std::function<void()> work,
                     std::function<Napi::Value(Napi::Env)> result = nullptr);
 
+/**
+ * Writes frames of the slab to a TAP as one large TCP segment, as many of the first ones as are pieces of one.
+ * @returns how many; 0: the first is to be written by itself; -1: an error, nothing was written
+ */
+int write_merged(int tap, const uint8_t* slab, size_t size, const int32_t* pairs, uint32_t count);
+
 void init_tap(Napi::Object exports);
 void init_poller(Napi::Object exports);
 void init_netns(Napi::Object exports);

@@ -46,6 +46,8 @@ export class Poller {
   readonly failures: Int32Array;
   /** @returns its slot */
   add(tap: number): number;
+  /** Whether TCP segments that nothing is left to do to may be written to the TAP as fewer large ones. */
+  merge(slot: number, on: boolean): void;
   /** Takes ownership of a netlinkMonitor or pidfdOpen descriptor. */
   watch(fd: number): number;
   remove(slot: number): void;

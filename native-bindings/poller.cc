@@ -39,6 +39,7 @@ struct Slot {
   uint32_t generation = 0;
   bool tap = false;
   bool overrun = false;
+  bool merge = false;
 };
 
 class Poller;
@@ -54,8 +55,9 @@ class Poller : public Napi::ObjectWrap<Poller> {
   static void Init(Napi::Object exports) {
     Napi::Function constructor = DefineClass(
         exports.Env(), "Poller",
-        {InstanceMethod("add", &Poller::Add), InstanceMethod("watch", &Poller::Watch),
-         InstanceMethod("remove", &Poller::Remove), InstanceMethod("close", &Poller::Close)});
+        {InstanceMethod("add", &Poller::Add), InstanceMethod("merge", &Poller::Merge),
+         InstanceMethod("watch", &Poller::Watch), InstanceMethod("remove", &Poller::Remove),
+         InstanceMethod("close", &Poller::Close)});
     exports.Set("Poller", constructor);
   }
 
@@ -147,8 +149,16 @@ class Poller : public Napi::ObjectWrap<Poller> {
     slot.fd = fd;
     slot.tap = tap;
     slot.overrun = false;
+    slot.merge = false;
     if (tap && taps_++ == 0) uv_ref(&handles_->any);
     return Napi::Number::New(info.Env(), index);
+  }
+
+  // merge(slot, on): whether small TCP segments may be written as large ones.
+  Napi::Value Merge(const Napi::CallbackInfo& info) {
+    const uint32_t index = int_arg(info, 0, "slot");
+    if (index < slots_.size()) slots_[index].merge = info[1].ToBoolean();
+    return info.Env().Undefined();
   }
 
   // remove(slot): nothing more is read from it. The descriptor of a TAP stays open, its owner's to close.
@@ -194,8 +204,17 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   uint32_t Write(uint32_t index, const int32_t* pairs, uint32_t count) {
     const int fd = slots_[index].fd;  // -1 when its end was found in this batch: EBADF
+    bool merge = slots_[index].merge;
     uint32_t failed = 0;
     for (uint32_t i = 0; i < count; i++) {
+      if (merge && i + 1 < count) {
+        const int merged = write_merged(fd, base_, kSlab, pairs + 2 * i, count - i);
+        merge = merged >= 0;  // what does not work at a time may do so one by one
+        if (merged > 0) {
+          i += merged - 1;
+          continue;
+        }
+      }
       const size_t offset = static_cast<uint32_t>(pairs[2 * i]);
       const size_t length = static_cast<uint32_t>(pairs[2 * i + 1]);
       const bool inside = offset <= kSlab && length <= kSlab - offset;
