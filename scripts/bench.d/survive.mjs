@@ -73,5 +73,6 @@ const result = {
   'kill -9 and start, ping': of(await pinged(kill)),
   'kill -9 and start, TCP': of(await streamed(kill)),
 };
+await run(netgraph('stop'), { env });
 console.log(JSON.stringify(result));
 process.exit();
