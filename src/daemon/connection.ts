@@ -302,7 +302,7 @@ export class Connection {
   }
 
   private deliverFrame(hook: string, frame: Frame): number {
-    if (this.isFull) return ENOBUFS;
+    if (this.isFull || (this.daemon.quieting && this.isBehind)) return ENOBUFS;
     this.write(encodeRecord(Kind.RECEIVED_FRAME, 0, hook, new Uint8Array(1), frame.view()));
     return 0;
   }

@@ -42,6 +42,8 @@ export class Daemon {
   manager: ServiceManager | undefined;
   /** Another process is about to go on in our place: clients have to wait. */
   handingOver = false;
+  /** No frames for clients that have not read those before. */
+  quieting = false;
   /** What went wrong at the start, in sentences. */
   readonly notices: string[] = [];
   private lock!: number;
@@ -115,6 +117,7 @@ export class Daemon {
     } catch (error) {
       successor?.abandon();
       this.handingOver = false;
+      this.quieting = false;
       release();
       for (const connection of this.connections) connection.takeBack();
       throw NgError.fromSystem(error, 'the old daemon goes on');
@@ -127,15 +130,18 @@ export class Daemon {
 
   /** Resolves when nothing is under way; what ends that state. */
   private async quiet(requester: Connection): Promise<() => void> {
-    const others = () => [...this.connections].filter((connection) => connection !== requester);
-    for (let waited = 0; others().some(({ isBusy, isBehind }) => isBusy || isBehind); waited++) {
-      // Who does not read is left behind: one cannot wait for that.
-      if (waited > QUIET && !others().some(({ isBusy }) => isBusy)) break;
+    const all = () => [...this.connections];
+    for (let waited = 0; all().some((one) => one !== requester && one.isBusy); waited++) {
       if (waited > BUSY) throw new NgError('EBUSY', 'a request of another client takes too long');
       await sleep(1);
     }
     const release = await this.world.jails.hold();
     await this.world.settled();
+    // Frames keep coming. Who cannot keep up gets none for a moment; who reads nothing even then is left behind.
+    for (let waited = 0; waited < 2 * QUIET && all().some(({ isBehind }) => isBehind); waited++) {
+      this.quieting = waited > QUIET;
+      await sleep(1);
+    }
     return release;
   }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { TWO_JAILS } from '../support/jails.js';
 import { type Machine, machine, SOCKET, until } from '../support/machine.js';
 import { describeReal } from '../support/sandbox.js';
 
@@ -8,25 +9,7 @@ findmnt -rno TARGET | grep ^/run | grep -vx -e /run/netns; ip netns list; find /
 ip -o link | cut -d: -f2; ps axo args | grep -v -e ' ps ' -e 'ps axo' -e '^grep ' -e '^sh -c' -e '^cat'`;
 
 /** A host and two jails with interfaces, wormholes, and a program that runs in one of them. */
-const BUSY = `
-for j in a b; do
-  jail -c name=$j vnet persist && printf 'mkpeer eiface e ether\\nname .:e nic\\n' | ngctl -j $j -f -
-done
-ngctl -f - <<EOF
-mkpeer wormhole wa evthorizon
-mkpeer wormhole wb evthorizon
-msg wa open "a"
-msg wb open "b"
-connect wa.jid=1 nic: evthorizon ether
-connect wb.jid=2 nic: evthorizon ether
-name wa toa
-name wb tob
-rmhook wa
-rmhook wb
-connect toa: tob: evthorizon evthorizon
-mkpeer eiface e ether
-EOF
-jexec a sleep 1000 >/dev/null 2>&1 &`;
+const BUSY = `${TWO_JAILS} jexec a sleep 1000 >/dev/null 2>&1 &`;
 
 async function makeBusy(box: Machine): Promise<void> {
   expect(await box.sh(BUSY)).toBe('');

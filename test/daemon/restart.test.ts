@@ -1,31 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Kind } from '../../src/protocol/index.js';
+import { ADDRESSES, TWO_JAILS } from '../support/jails.js';
 import { type Machine, machine, until } from '../support/machine.js';
 import { describeReal } from '../support/sandbox.js';
 
-/** Two jails with an interface each, 192.0.2.1 and 192.0.2.2, and an interface on the host. */
-const LAB = `
-for j in a b; do
-  jail -c name=$j vnet persist && printf 'mkpeer eiface e ether\\nname .:e nic\\n' | ngctl -j $j -f -
-done
-ngctl -f - <<EOF
-mkpeer wormhole wa evthorizon
-mkpeer wormhole wb evthorizon
-msg wa open "a"
-msg wb open "b"
-connect wa.jid=1 nic: evthorizon ether
-connect wb.jid=2 nic: evthorizon ether
-name wa toa
-name wb tob
-rmhook wa
-rmhook wb
-connect toa: tob: evthorizon evthorizon
-mkpeer eiface e ether
-EOF
-ip -n a addr add 192.0.2.1/24 dev ngeth0; ip -n a link set ngeth0 up
-ip -n b addr add 192.0.2.2/24 dev ngeth0; ip -n b link set ngeth0 up
-ip netns exec a ping -c 1 -W 2 192.0.2.2 >/dev/null`;
+const LAB = TWO_JAILS + ADDRESSES;
 
 const LISTING =
   'ngctl list | grep -v ngctl; for j in a b; do ngctl -j $j show nic:; done; jls; ip -4 -n a addr';
@@ -93,6 +73,34 @@ describeReal('a restart', () => {
     await client.close();
     await expect(other.nodeInfo('prog:')).rejects.toThrow('prog');
     await other.close();
+  });
+
+  it('leaves nobody behind to whom frames are on their way', async () => {
+    const { box } = t;
+    const [sender, reader] = [await box.client(), await box.client({ name: 'reader' })];
+    await reader.mkpeer('.', 'hub', 'in', 'down');
+    await reader.name('.:in', 'lan');
+    await sender.connectNodes('.', 'lan:', 'out', 'up');
+    const received: number[] = [];
+    void (async () => {
+      for await (const { data } of reader.frames()) received.push(Buffer.from(data).readUInt32LE());
+    })();
+    let sent = 0;
+    let sending = true;
+    const all = (async () => {
+      while (sending) {
+        const frame = Buffer.alloc(1000);
+        frame.writeUInt32LE(sent++);
+        await sender.sendData('out', frame);
+      }
+    })();
+    for (let i = 0; i < 4; i++) await restart(box);
+    sending = false;
+    await all;
+    await until(() => received.length === sent);
+    expect(received).toEqual(Array.from({ length: sent }, (_, i) => i));
+    expect(sent).toBeGreaterThan(100);
+    for (const client of [sender, reader]) await client.close();
   });
 
   it('gives the rest of a request that had come half-way to the new process', async () => {

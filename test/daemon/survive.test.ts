@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { expect, it, vi } from 'vitest';
+import { ADDRESSES } from '../support/jails.js';
 import { type Machine, machine, until } from '../support/machine.js';
 import { describeReal } from '../support/sandbox.js';
 
@@ -21,9 +22,7 @@ rmhook h
 connect lan:a.jid=1 nic: evthorizon ether
 connect lan:b.jid=2 nic: evthorizon ether
 EOF
-ip -n a addr add 192.0.2.1/24 dev ngeth0; ip -n a link set ngeth0 up
-ip -n b addr add 192.0.2.2/24 dev ngeth0; ip -n b link set ngeth0 up
-ip netns exec a ping -c 1 -W 2 192.0.2.2 >/dev/null`;
+${ADDRESSES}`;
 
 /** Sends what can be checked through a TCP connection until it is enough, or receives it. Both print how much, and its hash. */
 const TCP = `
