@@ -48,8 +48,9 @@ export interface ClientState {
   /** ID of the jail that its process is in, and of the one it acts in; 0 is the host. */
   readonly home: number;
   readonly jail: number;
-  /** Its socket node. */
+  /** Its socket node, and whether it had one that was shut down. */
   readonly node?: NodeState;
+  readonly ended?: boolean;
   /** What it sent and was not done, in base64. */
   readonly input: string;
   /** ID of the request that is to be answered. */
@@ -67,6 +68,8 @@ export class Connection {
   /** ID of the request that is under way, or undefined. */
   private current: number | undefined;
   private takingUp = false;
+  /** Another process had a socket node for it, which was shut down. */
+  private ended = false;
   /** Bytes of answers and messages on their way to the client. */
   private waiting = 0;
   private readonly removalsBefore: number;
@@ -110,7 +113,8 @@ export class Connection {
 
   /** Makes the socket node. */
   open(name: string | undefined, id?: number): number {
-    if (this.control !== undefined) throw new NgError('EISCONN', 'the connection has a socket node already');
+    if (this.control !== undefined || this.ended)
+      throw new NgError('EISCONN', 'the connection has a socket node already');
     const end = () => this.write(encodeRecord(Kind.END, 0));
     const control = new ControlSocket(
       this.world.graph,
@@ -139,7 +143,8 @@ export class Connection {
 
   /** Goes into a jail below the client's own, for the rest of the connection: jail_attach(2). */
   enter(name: string): void {
-    if (this.control !== undefined) throw new NgError('EISCONN', 'the connection has a socket node already');
+    if (this.control !== undefined || this.ended)
+      throw new NgError('EISCONN', 'the connection has a socket node already');
     const jail = this.world.jails.lookUp(this.jail, name);
     if (jail === undefined) throw new NgError('EHOSTDOWN', `jail "${name}" not found`);
     this.jail = jail;
@@ -166,12 +171,12 @@ export class Connection {
     return this.socket.writableLength > 0;
   }
 
-  /** Stops to read. @returns what another process needs to go on, unless the client is leaving or does not read */
+  /** Stops to read. @returns what another process needs to go on, unless it is left behind: it leaves, reads nothing, or its jail goes */
   handOver(): { state: ClientState; fd: number } | undefined {
     const { socket, control, home, jail, current } = this;
     const node = control?.node;
     if (socket.readableEnded || socket.writableEnded || socket.destroyed || this.isBehind) return undefined;
-    if (control !== undefined && node === undefined) return undefined;
+    if (home?.dying || jail?.dying) return undefined;
     handleOf(socket).readStop();
     while (socket.read() !== null); // comes to `read` as usual
     const requests = this.requests.map(({ kind, id, body }) => encodeRecord(kind, id, body));
@@ -180,6 +185,7 @@ export class Connection {
       home: home?.id ?? 0,
       jail: jail?.id ?? 0,
       node: node && nodeState(node),
+      ended: this.ended || (control !== undefined && node === undefined),
       input,
       owed: current,
     };
@@ -194,8 +200,9 @@ export class Connection {
   }
 
   /** Becomes the client that another process had, but for its hooks. */
-  takeUp({ jail, node }: ClientState): void {
+  takeUp({ jail, node, ended = false }: ClientState): void {
     this.jail = this.world.jails.byId(jail);
+    this.ended = ended;
     if (node === undefined) return;
     this.open(node.name || undefined, node.id);
     restoreSettings(this.control!.node!, node.settings ?? []);
@@ -280,6 +287,7 @@ export class Connection {
   }
 
   private opened<T>(socket: T | undefined): T {
+    if (this.ended) throw new NgError('EPIPE', 'the socket node was shut down');
     if (socket === undefined)
       throw new NgError('ENOTCONN', 'the connection has no socket node: open one first');
     return socket;

@@ -167,8 +167,13 @@ export class Daemon {
     this.lock = lock;
     await this.takeUp({ taps: new Map(parcel.taps.map((key, i) => [key, others[i]])) });
     await this.listen({ fd: listening });
-    const clients = parcel.clients.map((state, i) => {
+    const clients = parcel.clients.flatMap((state, i) => {
       const socket = new Socket({ fd: others[parcel.taps.length + i], allowHalfOpen: true });
+      // Whose jail is gone is not on the host for that.
+      if (![state.home, state.jail].every((id) => id === 0 || this.world.jails.byId(id) !== undefined)) {
+        socket.destroy();
+        return [];
+      }
       const home = this.world.jails.byId(state.home);
       const connection = new Connection(this, socket, home, this.accountOf(home));
       this.connections.add(connection);

@@ -103,6 +103,25 @@ describeReal('a restart', () => {
     for (const client of [sender, reader]) await client.close();
   });
 
+  it('leaves those without a node as they were, and nobody gets out of a jail by it', async () => {
+    const { box } = t;
+    expect(await box.sh('jail -c name=a vnet persist; jail -c name=b vnet persist')).toBe('');
+    const host = await box.client({ name: 'host' });
+    const shut = await box.client({ name: 'shut' });
+    await host.shutdown('shut:');
+    const inside = await box.client({}, ['jexec', 'a']);
+    const orphan = box.connect(['jexec', 'b']);
+    expect((await orphan.call('hello', { version: 1 })).errno).toBe(0);
+    expect(await box.sh('ip netns del b; sleep 0.5; jls name')).toBe('a\n');
+    await restart(box);
+    await expect(shut.nodeInfo('host:')).rejects.toThrow('shut down');
+    await expect(inside.nodeInfo('host:')).rejects.toThrow('no node');
+    await expect(inside.call('restart', {})).rejects.toThrow('jail a may not');
+    await expect(orphan.call('jail.list')).rejects.toThrow('closed');
+    expect((await host.nodeInfo('host:')).name).toBe('host');
+    for (const client of [host, shut, inside]) await client.close();
+  });
+
   it('gives the rest of a request that had come half-way to the new process', async () => {
     const { box } = t;
     await box.daemon();
