@@ -135,6 +135,7 @@ export class Model {
 
   breakEdge(node, hook) {
     const peer = node.hooks.get(hook);
+    if (peer === undefined) return; // it went with the one before, at the other end of a loop
     node.hooks.delete(hook);
     this.removeUnused(node);
     const other = this.nodes.get(peer.key);
