@@ -56,16 +56,18 @@ export class Chaos {
   async actor(chance) {
     while (this.running) {
       let client;
+      let jail = CHAOS;
       try {
         const inside = await this.jails();
-        const jail = chance.maybe(0.5) ? CHAOS : chance.pick([CHAOS, ...inside]);
+        jail = chance.maybe(0.5) ? CHAOS : chance.pick([CHAOS, ...inside]);
         client = await NetgraphClient.connect({ socketPath: SOCKET, jail });
         for (let i = 0; i < 20 && this.running; i++) {
           await this.inTime(this.step(client, chance));
           await sleep(chance.below(10));
         }
       } catch (error) {
-        this.judge(error);
+        // A restart leaves those behind whose jail was removed.
+        this.judge(error, jail !== CHAOS);
         await sleep(20);
       } finally {
         await client?.close().catch(() => {});
@@ -180,7 +182,7 @@ export class Chaos {
     });
   }
 
-  judge(error) {
+  judge(error, mayLose = false) {
     if (error instanceof Late) this.counts.late++;
     // We closed it ourselves.
     if (error instanceof Late || error.code === 'ECLOSED') return;
@@ -188,7 +190,7 @@ export class Chaos {
     if (isLost) this.counts.lost++;
     else if (error.errno !== undefined || error.code !== undefined) this.counts.refused++;
     // A reply may only be missing when a client shut down its own node.
-    if (isLost ? !this.mayLose : error.code === 'ETIMEDOUT' || error.code === undefined)
+    if (isLost ? !(this.mayLose || mayLose) : error.code === 'ETIMEDOUT' || error.code === undefined)
       this.wrong.push(`chaos: ${error.stack}`);
   }
 

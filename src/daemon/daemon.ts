@@ -21,8 +21,9 @@ import { Turns } from './turns.js';
 const PATIENCE = 10_000;
 /** How many there may be of those; more are dropped without a word. */
 const MAX_REFUSED = 256;
-/** How long a restart waits for clients to read what was written to them, and for their requests, in milliseconds. */
+/** How long a restart waits, in milliseconds: for clients to keep up, to catch up without frames, for their requests. */
 const QUIET = 100;
+const CATCH_UP = 2000;
 const BUSY = 10_000;
 
 /** The process that owns a world, and serves it to tools over a UNIX socket. */
@@ -138,7 +139,7 @@ export class Daemon {
     const release = await this.world.jails.hold();
     await this.world.settled();
     // Frames keep coming. Who cannot keep up gets none for a moment; who reads nothing even then is left behind.
-    for (let waited = 0; waited < 2 * QUIET && all().some(({ isBehind }) => isBehind); waited++) {
+    for (let waited = 0; waited < CATCH_UP && all().some(({ isBehind }) => isBehind); waited++) {
       this.quieting = waited > QUIET;
       await sleep(1);
     }
