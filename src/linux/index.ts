@@ -31,4 +31,4 @@ export {
   socketPair,
 } from './process.js';
 export { type Address, type Link, type LinkChanges, Rtnetlink } from './rtnetlink.js';
-export { type Orphan, TapDevice, TapHost, type TapHostOptions } from './tap.js';
+export { type Orphan, TapDevice, TapHost, type TapHostOptions } from './tap/index.js';
