@@ -3,6 +3,7 @@ import fs, { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 
 const FORMAT = 'netgraph-journal';
@@ -15,6 +16,9 @@ const SYNC_DELAY = 100;
 /** Entries that are written in one go where others shall get their turns. */
 const SLICE = 2000;
 const HEADER = encode({ format: FORMAT, version: VERSION });
+
+const appendTo = promisify(fs.appendFile);
+const syncData = promisify(fs.fdatasync);
 
 /** What an open found wrong with a journal. */
 export interface Damage {
@@ -44,7 +48,7 @@ export class Journal {
   private torn = false;
   private unsynced = false;
   private syncing = false;
-  /** Lines that were appended while `compact` is at work. */
+  /** Lines that were appended while `compact` is at work; undefined: it is not, or was called off. */
   private appended: Buffer[] | undefined;
 
   private constructor(
@@ -117,6 +121,7 @@ export class Journal {
   rewrite(entries: Iterable<unknown>): void {
     const old = this.descriptor();
     const content = Buffer.concat([HEADER, ...Array.from(entries, encode)]);
+    this.callOff();
     this.fd = replaceFile(this.path, content);
     this.end = content.length;
     this.torn = false;
@@ -130,33 +135,42 @@ export class Journal {
    */
   async compact(entries: readonly unknown[]): Promise<void> {
     const before = this.descriptor();
-    const temporary = `${temporaryOf(this.path)}-slowly`;
+    this.callOff();
     const appended: Buffer[] = [];
     this.appended = appended;
-    const isOff = () => this.fd !== before || this.appended !== appended;
-    fs.rmSync(temporary, { force: true });
-    const file = await open(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    const isOff = () => this.appended !== appended;
+    const temporary = temporaryOf(this.path);
+    let fd: number | undefined;
     try {
-      await file.appendFile(HEADER);
+      fd = makeFile(temporary);
+      await appendTo(fd, HEADER);
       for (let i = 0; i < entries.length && !isOff(); i += SLICE)
-        await file.appendFile(Buffer.concat(entries.slice(i, i + SLICE).map(encode)));
-      await file.datasync();
+        await appendTo(fd, Buffer.concat(entries.slice(i, i + SLICE).map(encode)));
+      await syncData(fd);
       if (isOff()) return;
       // From here on in one go. What was appended may wait for its way to the disk as usual.
-      fs.writeSync(file.fd, Buffer.concat(appended));
+      fs.writeFileSync(fd, Buffer.concat(appended));
+      const { size } = fs.fstatSync(fd);
       fs.renameSync(temporary, this.path);
-      this.fd = fs.openSync(this.path, constants.O_RDWR | constants.O_NOFOLLOW);
-      this.end = fs.fstatSync(this.fd).size;
+      this.fd = fd;
+      this.end = size;
       this.torn = false;
       fs.closeSync(before);
     } finally {
-      if (this.appended === appended) this.appended = undefined;
-      await file.close();
-      fs.rmSync(temporary, { force: true });
+      if (fd !== undefined && this.fd !== fd) fs.closeSync(fd);
+      if (!isOff()) this.callOff();
     }
   }
 
+  /** Whoever compacts finds that it is off; what it wrote so far goes. */
+  private callOff(): void {
+    if (this.appended === undefined) return;
+    this.appended = undefined;
+    fs.rmSync(temporaryOf(this.path), { force: true });
+  }
+
   close(): void {
+    this.callOff();
     if (this.fd !== undefined) fs.closeSync(this.fd);
     this.fd = undefined;
   }
@@ -164,8 +178,7 @@ export class Journal {
   /** Closes the journal and takes its file away. Damaged ones that were kept stay. */
   remove(): void {
     this.close();
-    for (const file of [this.path, temporaryOf(this.path), `${temporaryOf(this.path)}-slowly`])
-      fs.rmSync(file, { force: true });
+    for (const file of [this.path, temporaryOf(this.path)]) fs.rmSync(file, { force: true });
   }
 
   private descriptor(): number {
@@ -301,8 +314,15 @@ function setAside(path: string): string {
   }
 }
 
+/** Where a journal is written that is to take the place of the one at `path`. */
 function temporaryOf(path: string): string {
   return `${path}.new`;
+}
+
+/** Makes a file; one of that name that an earlier process left goes. */
+function makeFile(path: string): number {
+  fs.rmSync(path, { force: true });
+  return fs.openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
 }
 
 /**
@@ -311,8 +331,7 @@ function temporaryOf(path: string): string {
  */
 function replaceFile(path: string, content: Buffer): number {
   const temporary = temporaryOf(path);
-  fs.rmSync(temporary, { force: true });
-  const fd = fs.openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+  const fd = makeFile(temporary);
   try {
     fs.writeFileSync(fd, content);
     fs.fdatasyncSync(fd);

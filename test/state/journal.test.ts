@@ -123,6 +123,20 @@ describe('a journal', () => {
     journal.close();
   });
 
+  it('becomes shorter once when it is told twice', async () => {
+    const { journal } = Journal.open(path);
+    journal.append('old');
+    const many = Array.from({ length: 20_000 }, (_, i) => i);
+    const first = journal.compact(many);
+    while (fs.readdirSync(directory).length === 1) await sleep(1); // until the first is at work
+    await Promise.all([first, journal.compact(many)]);
+    expect(read().entries).toEqual(many);
+    journal.append('more');
+    expect(read().entries.at(-1)).toBe('more');
+    journal.close();
+    expect(fs.readdirSync(directory)).toEqual(['journal']);
+  });
+
   it('is as it was when it could not become shorter', async () => {
     const { journal } = Journal.open(path);
     journal.append('old');

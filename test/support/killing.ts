@@ -257,7 +257,7 @@ export class KillingField {
       ...list('/run/netns').map((name) => `netns ${name}`),
       ...list('/run/netgraph/uts').map((name) => `uts ${name}`),
       // A journal is made shorter in the background.
-      ...list('/run/state').flatMap((name) => (name.endsWith('.new-slowly') ? [] : [`state ${name}`])),
+      ...list('/run/state').flatMap((name) => (name.endsWith('.new') ? [] : [`state ${name}`])),
     ];
     const mounts = fs.readFileSync(`${root}/proc/1/mounts`, 'utf8').split('\n');
     for (const mount of mounts) {
