@@ -40,19 +40,24 @@ export class Poller {
   /** Storage of read frames, valid until `onFrames` returns, and from `scratch` on the caller's own. */
   readonly slab: ArrayBuffer;
   readonly scratch: number;
-  /** [slot, offset, length] of each frame, its vnet header before offset; length < 0: gone, -errno, told once. */
+  /**
+   * [slot, offset, length] of each frame, its vnet header before offset. Length < 0: the interface is gone, -errno, told
+   * once; 0: the kernel had a frame that it could not hand over.
+   */
   readonly frames: Int32Array;
   /** Why frames of the last failing flush were dropped: [down, no buffer, gone, invalid, octets of all]. */
   readonly failures: Int32Array;
   /** @returns its slot */
   add(tap: number): number;
+  /** The slot's own [offset, length] pairs of the slab, vnet headers included, for flush() to write. */
+  batch(slot: number): Int32Array;
   /** Whether TCP segments that nothing is left to do to may be written to the TAP as fewer large ones. */
   merge(slot: number, on: boolean): void;
   /** Takes ownership of a netlinkMonitor or pidfdOpen descriptor. */
   watch(fd: number): number;
   remove(slot: number): void;
-  /** Writes `count` [offset, length] pairs of the slab, vnet headers included. @returns how many were dropped */
-  flush(slot: number, pairs: Int32Array, count: number): number;
+  /** Writes what the first `count` pairs of the slot's batch say. @returns how many were dropped */
+  flush(slot: number, count: number): number;
   close(): void;
 }
 

@@ -20,6 +20,9 @@ constexpr size_t kHeader = 12;   // struct virtio_net_hdr_mrg_rxbuf
 constexpr size_t kAlign = 64;
 constexpr size_t kReadArea = kRoundBytes + kRoom + kRoundFrames * kAlign;
 constexpr int kRounds = 8;
+constexpr uint64_t kTurn = 2'000'000;   // ns after which other work has its turn, after fewer rounds, too
+constexpr uint64_t kRoundTime = 500'000;  // ns that a round should take: a frame may go to a thousand interfaces
+constexpr size_t kBatch = 128;  // frames that wait for an interface
 constexpr int kEvents = 64;
 constexpr uint64_t kLoop = ~uint64_t{0};  // in place of a slot: libuv has something to do
 
@@ -37,7 +40,11 @@ Failure reason(int code) {
 struct Slot {
   int fd = -1;
   uint32_t generation = 0;
+  int32_t* pairs = nullptr;  // what is to be written, of `batch`
+  Napi::Reference<Napi::Int32Array> batch;
   bool tap = false;
+  bool single = false;  // there was one frame only, the last time that one looked for more
+  uint32_t wake = 0;    // when it was ready last
   bool overrun = false;
   bool merge = false;
 };
@@ -55,8 +62,8 @@ class Poller : public Napi::ObjectWrap<Poller> {
   static void Init(Napi::Object exports) {
     Napi::Function constructor = DefineClass(
         exports.Env(), "Poller",
-        {InstanceMethod("add", &Poller::Add), InstanceMethod("merge", &Poller::Merge),
-         InstanceMethod("watch", &Poller::Watch), InstanceMethod("remove", &Poller::Remove),
+        {InstanceMethod("add", &Poller::Add), InstanceMethod("batch", &Poller::Batch),
+         InstanceMethod("merge", &Poller::Merge), InstanceMethod("watch", &Poller::Watch), InstanceMethod("remove", &Poller::Remove),
          InstanceMethod("close", &Poller::Close)});
     exports.Set("Poller", constructor);
   }
@@ -92,7 +99,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     if (epoll_.get() < 0) throw to_js(env, SysError{errno, "epoll_create1", ""});
     napi_get_uv_event_loop(env, &loop_);
     auto handles = std::make_unique<Handles>();
-    handles->any.data = this;
+    handles->any.data = handles->idle.data = this;
     if (waiter == nullptr) {
       epoll_event event{};
       event.events = EPOLLIN;
@@ -129,6 +136,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   Napi::Value Enter(const Napi::CallbackInfo& info, bool tap) {
     const int fd = int_arg(info, 0, "fd");
+    Fd owned(tap ? -1 : fd);
     if (handles_ == nullptr) throw Napi::Error::New(info.Env(), "the Poller is closed");
     uint32_t index;
     if (free_.empty()) {
@@ -146,12 +154,27 @@ class Poller : public Napi::ObjectWrap<Poller> {
       free_.push_back(index);
       throw to_js(info.Env(), SysError{errno, "epoll_ctl", "descriptor " + std::to_string(fd)});
     }
+    owned.release();
     slot.fd = fd;
     slot.tap = tap;
+    slot.single = false;
     slot.overrun = false;
     slot.merge = false;
     if (tap && taps_++ == 0) uv_ref(&handles_->any);
     return Napi::Number::New(info.Env(), index);
+  }
+
+  // batch(slot): the array that flush() takes [offset, length] pairs from.
+  Napi::Value Batch(const Napi::CallbackInfo& info) {
+    const uint32_t index = int_arg(info, 0, "slot");
+    if (index >= slots_.size()) throw Napi::RangeError::New(info.Env(), "batch: no such slot");
+    Slot& slot = slots_[index];
+    if (slot.batch.IsEmpty()) {
+      Napi::Int32Array batch = Napi::Int32Array::New(info.Env(), 2 * kBatch);
+      slot.pairs = batch.Data();
+      slot.batch = Napi::Persistent(batch);
+    }
+    return slot.batch.Value();
   }
 
   // merge(slot, on): whether small TCP segments may be written as large ones.
@@ -179,30 +202,28 @@ class Poller : public Napi::ObjectWrap<Poller> {
     slot.generation++;
   }
 
-  // flush(slot, pairs, count): failed. Writes `count` [offset, length] pairs of the slab to a TAP; `failures`
-  // then holds counts by reason.
+  // flush(slot, count): failed. Writes `count` pairs of the slot's batch to its TAP; `failures` then holds counts by
+  // reason.
   static napi_value Flush(napi_env env, napi_callback_info info) {
-    size_t arguments = 3;
-    napi_value argument[3];
-    void* self;
+    size_t arguments = 2;
+    napi_value argument[2];
+    void* data;
     uint32_t index, count;
-    napi_typedarray_type type;
-    size_t length;
-    void* pairs;
-    napi_get_cb_info(env, info, &arguments, argument, nullptr, &self);
-    if (napi_get_value_uint32(env, argument[0], &index) != napi_ok ||
-        napi_get_typedarray_info(env, argument[1], &type, &length, &pairs, nullptr, nullptr) != napi_ok ||
-        napi_get_value_uint32(env, argument[2], &count) != napi_ok || type != napi_int32_array ||
-        index >= static_cast<Poller*>(self)->slots_.size() || length < 2 * size_t{count}) {
-      napi_throw_range_error(env, nullptr, "flush: no such slot, or fewer pairs than said");
+    napi_get_cb_info(env, info, &arguments, argument, nullptr, &data);
+    Poller* self = static_cast<Poller*>(data);
+    if (napi_get_value_uint32(env, argument[0], &index) != napi_ok || index >= self->slots_.size() ||
+        napi_get_value_uint32(env, argument[1], &count) != napi_ok || count > kBatch ||
+        self->slots_[index].pairs == nullptr) {
+      napi_throw_range_error(env, nullptr, "flush: no such slot, or more pairs than its batch has");
       return nullptr;
     }
     napi_value failed;
-    napi_create_uint32(env, static_cast<Poller*>(self)->Write(index, static_cast<int32_t*>(pairs), count), &failed);
+    napi_create_uint32(env, self->Write(index, count), &failed);
     return failed;
   }
 
-  uint32_t Write(uint32_t index, const int32_t* pairs, uint32_t count) {
+  uint32_t Write(uint32_t index, uint32_t count) {
+    const int32_t* pairs = slots_[index].pairs;
     const int fd = slots_[index].fd;  // -1 when its end was found in this batch: EBADF
     bool merge = slots_[index].merge;
     uint32_t failed = 0;
@@ -247,13 +268,14 @@ class Poller : public Napi::ObjectWrap<Poller> {
   /** Waits for frames and hands them over, until there are no more or it is the turn of other work. */
   void Serve(int timeout) {
     others_turn_ = false;
+    wake_++;
     const Napi::Env env = Env();
     Napi::HandleScope scope(env);
     size_t frames = Fill(timeout);
     if (frames == 0) return;
-    napi_callback_scope callbacks;
-    napi_open_callback_scope(env, Value(), context_, &callbacks);
     const napi_value function = on_frames_.Value();
+    const uint64_t begin = uv_hrtime();
+    uint64_t now = begin;
     for (int round = 1; frames > 0; round++) {
       napi_value count;
       napi_create_uint32(env, frames, &count);
@@ -262,11 +284,17 @@ class Poller : public Napi::ObjectWrap<Poller> {
         napi_get_and_clear_last_exception(env, &error);
         napi_fatal_exception(env, error);  // 'uncaughtException', as from any other callback
       }
-      if (round == kRounds) others_turn_ = true;
+      const uint64_t took = uv_hrtime() - now;
+      now += took;
+      most_ = took > kRoundTime ? std::max<size_t>(1, frames * kRoundTime / took) : std::min(2 * most_, kRoundFrames);
+      if (round == kRounds || now - begin > kTurn) others_turn_ = true;
       if (handles_ == nullptr || others_turn_) break;
       frames = Fill(0);
     }
-    napi_close_callback_scope(env, callbacks);  // promises and process.nextTick() have their turn
+    // Promises and process.nextTick() have their turn. Not before: the first frame of a wake must not wait for that code.
+    napi_callback_scope callbacks;
+    napi_open_callback_scope(env, Value(), context_, &callbacks);
+    napi_close_callback_scope(env, callbacks);
   }
 
   /** Reads one batch; returns how many entries of `frames` it filled. */
@@ -276,7 +304,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     count_ = 0;
     used_ = skew_;
     bool waited = false;
-    while (count_ < kRoundFrames && used_ < kRoundBytes) {
+    while (HasRoom()) {
       if (next_ == ready_count_) {
         // Descriptors not reached in one round come first in the next, so that none starves.
         if (waited) break;
@@ -303,13 +331,23 @@ class Poller : public Napi::ObjectWrap<Poller> {
     return count_;
   }
 
+  bool HasRoom() const { return count_ < most_ && used_ < kRoundBytes; }
+
   void ReadTap(uint32_t index, uint32_t events) {
     Slot& slot = slots_[index];
+    // Where frames come one by one, no second read says so: epoll does, and in vain only where this was wrong.
+    const bool again = std::exchange(slot.wake, wake_) == wake_;
+    const bool single = slot.single && !again;
+    const size_t before = count_;
     int error = 0;
-    while (count_ < kRoundFrames && used_ < kRoundBytes) {
+    while (HasRoom()) {
       const ssize_t got = read(slot.fd, base_ + used_, kRoom);
       if (got < 0) {
         if (errno == EINTR) continue;
+        if (errno == EINVAL) {  // a frame that no header describes, which is gone now
+          Emit(index, 0, 0);
+          continue;
+        }
         if (errno != EAGAIN) error = errno;
         // The interface is being unregistered: no data ever again, but epoll would go on reporting it.
         if (errno == EAGAIN && (events & EPOLLERR)) error = EBADFD;
@@ -318,7 +356,9 @@ class Poller : public Napi::ObjectWrap<Poller> {
       if (static_cast<size_t>(got) < kHeader) continue;
       Emit(index, used_ + kHeader, got - kHeader);
       used_ = (used_ + got - skew_ + kAlign - 1) / kAlign * kAlign + skew_;
+      if (single) return;
     }
+    slot.single = count_ == before + 1 && HasRoom() && !again;
     if (error == 0) return;
     // Whatever it is, reading again would only say the same again, without end.
     Forget(slot);
@@ -401,17 +441,21 @@ class Poller : public Napi::ObjectWrap<Poller> {
     for (Slot& slot : slots_) {
       if (slot.fd >= 0) Forget(slot);
     }
-    Handles* handles = std::exchange(handles_, nullptr);
-    if (waiter == this) {
-      waiter = nullptr;
-      uv_close(reinterpret_cast<uv_handle_t*>(&handles->idle), nullptr);
-    }
-    uv_close(&handles->any, [](uv_handle_t* handle) {
+    closing_ = std::exchange(handles_, nullptr);
+    const auto closed = [](uv_handle_t* handle) {
       Poller* self = static_cast<Poller*>(handle->data);
-      delete reinterpret_cast<Handles*>(handle);
+      if (--self->open_handles_ > 0) return;
+      delete self->closing_;
       napi_remove_async_cleanup_hook(self->cleanup_);
       self->Unref();
-    });
+    };
+    open_handles_ = 1;
+    if (waiter == this) {
+      waiter = nullptr;
+      open_handles_ = 2;
+      uv_close(reinterpret_cast<uv_handle_t*>(&closing_->idle), closed);
+    }
+    uv_close(&closing_->any, closed);
     next_ = ready_count_ = 0;
     epoll_.reset();
   }
@@ -433,7 +477,9 @@ class Poller : public Napi::ObjectWrap<Poller> {
     };
     uv_idle_t idle;
   };
-  Handles* handles_ = nullptr;
+  Handles* handles_ = nullptr;  // nullptr: closed
+  Handles* closing_ = nullptr;
+  int open_handles_ = 0;
   bool others_turn_ = false;
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   std::vector<Slot> slots_;
@@ -443,6 +489,8 @@ class Poller : public Napi::ObjectWrap<Poller> {
   epoll_event ready_[kEvents];
   int ready_count_ = 0, next_ = 0;
   size_t count_ = 0, used_ = 0;
+  size_t most_ = kRoundFrames;  // of this round
+  uint32_t wake_ = 0;
 };
 
 }  // namespace

@@ -4,8 +4,6 @@ import { EINVAL, ENETDOWN, ENOBUFS } from '../netgraph/errors.js';
 import { Frame, VNET_HEADER } from '../netgraph/frame.js';
 import type { Poller } from './native.js';
 
-/** Frames that wait per interface before they are written anyway. */
-const BATCH = 128;
 const ETHERNET_HEADER = 14;
 /** A 64 KiB segment with link headers: what the addon has room for on the way in. */
 const LARGEST = 66048 - VNET_HEADER;
@@ -30,9 +28,10 @@ export interface Port {
   lost(): void;
 }
 
-/** What waits to be written to one interface: [offset, length] in the slab, offload headers included. */
+/** What waits to be written to one interface. */
 export class Queue {
-  readonly pairs = new Int32Array(2 * BATCH);
+  /** [offset, length] in the slab, offload headers included: the Poller's batch of the slot. */
+  pairs: Int32Array = new Int32Array(0);
   count = 0;
   octets = 0;
   /** Slot in the Poller, or -1: the interface is gone. */
@@ -48,7 +47,9 @@ export class Batches {
   private readonly slab: Uint8Array;
   private readonly entries: Int32Array;
   private readonly frames: SlabFrame[] = [];
-  private readonly dirty: Port[] = [];
+  /** Ports with something to write, `dirtyCount` of them: to cut an array short calls the runtime, each time. */
+  private readonly dirty: (Port | undefined)[] = [];
+  private dirtyCount = 0;
   /** Where the next copy goes in the part of the slab that is not read into. */
   private scratch: number;
   private reading = false;
@@ -101,8 +102,9 @@ export class Batches {
     const port = this.ports[this.entries[3 * i]!];
     if (port === undefined) return; // destroyed while the batch was on its way
     const length = this.entries[3 * i + 2]!;
-    if (length < 0) {
-      port.lost();
+    if (length <= 0) {
+      if (length < 0) port.lost();
+      else port.counters.dropInvalid++;
       return;
     }
     const frame = this.frames[i]!;
@@ -141,12 +143,13 @@ export class Batches {
         return ENOBUFS;
       }
     }
-    if (queue.count === 0) this.dirty.push(port);
-    queue.pairs[2 * queue.count] = offset;
-    queue.pairs[2 * queue.count + 1] = length + VNET_HEADER;
+    if (queue.count === 0) this.dirty[this.dirtyCount++] = port;
+    const { pairs } = queue;
+    pairs[2 * queue.count] = offset;
+    pairs[2 * queue.count + 1] = length + VNET_HEADER;
     queue.count++;
     queue.octets += length;
-    if (queue.count === BATCH) this.write(port);
+    if (2 * queue.count === pairs.length) this.write(port);
     else if (!this.reading && !this.scheduled) {
       this.scheduled = true;
       queueMicrotask(this.flushLater);
@@ -178,8 +181,11 @@ export class Batches {
   /** Writes everything that waits. */
   flush(): void {
     const { dirty } = this;
-    for (let i = 0; i < dirty.length; i++) this.write(dirty[i]!);
-    dirty.length = 0;
+    for (let i = 0; i < this.dirtyCount; i++) {
+      this.write(dirty[i]!);
+      dirty[i] = undefined;
+    }
+    this.dirtyCount = 0;
     this.scratch = this.poller.scratch;
   }
 
@@ -193,7 +199,7 @@ export class Batches {
       counters.dropGone += count;
       return;
     }
-    const failed = this.poller.flush(queue.slot, queue.pairs, count);
+    const failed = this.poller.flush(queue.slot, count);
     counters.txFrames += count - failed;
     counters.txOctets += octets;
     if (failed > 0) this.failed(port);

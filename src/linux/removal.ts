@@ -65,7 +65,7 @@ export class Removals {
 
   private async run(): Promise<void> {
     while (this.waiting.size > 0) {
-      this.before();
+      this.attempt(() => this.before());
       for (const fd of this.waiting) {
         if (this.running.size === BATCH) break;
         this.running.add(fd);
@@ -79,8 +79,17 @@ export class Removals {
     this.work = undefined;
   }
 
+  /** What fails for one interface must not keep the others. */
+  private attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
   private async remove(fds: number[]): Promise<void> {
-    const groups = [...groupByNetns(fds).values()];
+    const groups = this.groupByNetns(fds);
     try {
       // All names become indices before the wait, as meanwhile makeWay() gives names to others.
       const list = groups.map(({ netns, names }) => {
@@ -94,22 +103,24 @@ export class Removals {
       for (const { netns } of groups) closeSync(netns);
     }
   }
-}
 
-function groupByNetns(fds: number[]): Map<number, Group> {
-  const groups = new Map<number, Group>();
-  for (const fd of fds) {
-    const place = locate(fd);
-    if (place === undefined) continue;
-    const { ino } = fstatSync(place.netns);
-    const group = groups.get(ino);
-    if (group === undefined) groups.set(ino, { netns: place.netns, names: [place.name] });
-    else {
-      closeSync(place.netns);
-      group.names.push(place.name);
-    }
+  /** One whose place cannot be found out is only closed. */
+  private groupByNetns(fds: number[]): Group[] {
+    const groups = new Map<number, Group>();
+    const add = (fd: number): void => {
+      const place = locate(fd);
+      if (place === undefined) return;
+      const { ino } = fstatSync(place.netns);
+      const group = groups.get(ino);
+      if (group === undefined) groups.set(ino, { netns: place.netns, names: [place.name] });
+      else {
+        closeSync(place.netns);
+        group.names.push(place.name);
+      }
+    };
+    for (const fd of fds) this.attempt(() => add(fd));
+    return [...groups.values()];
   }
-  return groups;
 }
 
 /** Where the interface of a TAP is now; undefined when it was deleted. The caller closes `netns`. */

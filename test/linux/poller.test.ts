@@ -1,5 +1,7 @@
 /** The Poller waits in libuv's place; whatever else a program does has to go on as if it did not. */
-import { it } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { native } from '../../src/linux/native.js';
 import { Frame } from '../../src/netgraph/frame.js';
 import { describeRoot, ip, sandbox, until } from './root.js';
 
@@ -12,14 +14,15 @@ const strange = (): Frame => {
 };
 
 /** Sends datagrams to whoever, as fast as it goes. */
-const flood = `
+const send = (loop: string): string => `
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 s.bind(('10.9.0.1', 0))
-while True:
+${loop}:
     s.sendto(b'x' * 22, ('10.9.0.255', 9))
 `;
+const flood = send('while True');
 
 describeRoot('while frames come without end', () => {
   const t = sandbox();
@@ -88,5 +91,45 @@ describeRoot('several Pollers in one thread', () => {
     await all([1, 2]);
     await hosts[1]!.close();
     await all([2]);
+  });
+});
+
+describeRoot('frames that take long', () => {
+  const t = sandbox();
+
+  it('come in small batches, and others have their turn in between', async () => {
+    const { name, path } = t.box.netns();
+    const batches: { count: number; turns: number }[] = [];
+    let turns = 0;
+    let frames = 0;
+    const poller = new native.Poller(
+      (count) => {
+        frames += count;
+        batches.push({ count, turns });
+        for (const end = performance.now() + 3; performance.now() < end; );
+      },
+      () => {},
+    );
+    const { fd } = native.tapOpen(path, 'e0', true);
+    const timer = setInterval(() => {}, 1); // keeps the program going
+    let immediate = setImmediate(function turn() {
+      turns++;
+      immediate = setImmediate(turn);
+    });
+    try {
+      poller.add(fd);
+      ip('-n', name, 'addr', 'add', '10.9.0.1/24', 'broadcast', '10.9.0.255', 'dev', 'e0');
+      ip('-n', name, 'link', 'set', 'e0', 'up');
+      execFileSync('ip', ['netns', 'exec', name, 'python3', '-c', send('for _ in range(200)')]);
+      await until(() => frames >= 200, 15_000);
+    } finally {
+      clearImmediate(immediate);
+      clearInterval(timer);
+      poller.close();
+      await native.closeFds([fd]);
+    }
+    // A frame of the first batch took 3/64 ms at least, and a batch is to take half a millisecond.
+    expect(Math.max(...batches.slice(1).map(({ count }) => count))).toBeLessThanOrEqual(11);
+    for (let i = 1; i < batches.length; i++) expect(batches[i]!.turns).toBeGreaterThan(batches[i - 1]!.turns);
   });
 });

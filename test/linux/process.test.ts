@@ -247,6 +247,8 @@ describeRoot('the addon', () => {
     const script = `
       const addon = require(${addon});
       const poller = new addon.Poller(() => {}, () => {});
+      const [end, other] = addon.socketPair();
+      const slot = poller.add(end);
       const own = '/proc/self/ns/net';
       for (const work of [
         () => addon.tapOpen({}, 'x', true),
@@ -259,9 +261,12 @@ describeRoot('the addon', () => {
         () => addon.netlinkRequest(own, new Uint8Array(16)),
         () => new addon.Poller(),
         () => addon.Poller(() => {}, () => {}),
-        () => poller.flush(99, new Int32Array(2), 1),
-        () => poller.flush(0, new Int32Array(2), -1),
-        () => poller.flush(0, [], 0),
+        () => poller.flush(99, 1),
+        () => poller.flush(slot, 0), // it has no batch yet
+        () => (poller.batch(slot), poller.flush(slot, -1)),
+        () => poller.flush(slot, 129),
+        () => poller.flush(slot, 'x'),
+        () => poller.batch(99),
         () => poller.add(-1),
         () => addon.closeFds(3),
         () => (poller.close(), poller.add(0)),
@@ -270,7 +275,7 @@ describeRoot('the addon', () => {
       }`;
     const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
     expect(stdout + stderr).not.toMatch(/allowed|FATAL|Assertion/);
-    expect(stdout.trim().split('\n')).toHaveLength(16);
+    expect(stdout.trim().split('\n')).toHaveLength(19);
     expect(stdout).toContain('TypeError: a namespace is a descriptor or a path');
   });
 });

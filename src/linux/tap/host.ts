@@ -339,9 +339,11 @@ export class TapHost implements DeviceProvider {
 
   /** @internal Begins to move its frames. */
   pick(device: TapDevice): void {
-    device.queue.slot = this.reactor.poller.add(device.fd);
+    const { queue } = device;
+    queue.slot = this.reactor.poller.add(device.fd);
+    queue.pairs = this.reactor.poller.batch(queue.slot);
     this.merge(device);
-    this.batches.ports[device.queue.slot] = device;
+    this.batches.ports[queue.slot] = device;
   }
 
   /** @internal A stack that takes large segments gets small ones as large ones. */
