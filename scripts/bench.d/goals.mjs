@@ -21,6 +21,7 @@ const LIMITS = [
   ['ns a hop, 100 nodes', 'hop 100', 'median', 10],
   ['ms for a list under load, p99', 'ours', 'list p99', 50],
   ['µs for a ping beside a flood, p99', 'ours', 'fairness p99', 5000],
+  ['µs for a ping beside a flooded hub, p99', 'ours', 'fanout p99', 5000],
   ['ms until 500 interfaces are gone', 'scale remove 500', 'ms', 1000],
   ['ms until a jail with 100 is gone', 'scale remove jail', 'ms', 1000],
   ['ms blocked by removing 500', 'scale remove 500', 'longest block ms', 50],

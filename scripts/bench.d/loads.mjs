@@ -1,7 +1,7 @@
 /** What is sent from A to B, and what is read off. Each load returns numbers by column. */
 import { join } from 'node:path';
 import { compile, cpuTime, dist, run, sleep } from './lab.mjs';
-import { pathBeside } from './paths.mjs';
+import { crowdBeside, pathBeside } from './paths.mjs';
 
 /** iperf3; throughput in Gbit/s, and the share of one processor that the forwarding process used. */
 async function tcp({ a, address, pid }, seconds, ...options) {
@@ -60,6 +60,18 @@ async function fairness(path, seconds) {
   return { average, p99, kpps: (await flood).kpps };
 }
 
+/** The same while another floods a hub with a hundred interfaces. */
+async function fanout(path, seconds) {
+  path.beside ??= await pathBeside(path);
+  path.crowd ??= await crowdBeside(path);
+  const { netns, address } = path.crowd;
+  const flood = run([await programs.udp, 'send', address, '64', String(seconds + 1)], { netns });
+  await sleep(0.5);
+  const { average, p99 } = await ping(path.beside, seconds);
+  await flood;
+  return { average, p99 };
+}
+
 /** Compiled on first use. */
 const programs = {
   get udp() {
@@ -81,8 +93,20 @@ export const loads = {
       ['cpu', 'CPU %', 0],
     ],
   },
-  tcp4: { run: (path, s) => tcp(path, s, '-P', '4'), columns: [['gbps', 'TCP 4 Gbit/s', 1]] },
-  both: { run: (path, s) => tcp(path, s, '--bidir'), columns: [['gbps', 'both ways', 1]] },
+  tcp4: {
+    run: (path, s) => tcp(path, s, '-P', '4'),
+    columns: [
+      ['gbps', 'TCP 4 Gbit/s', 1],
+      ['cpu', 'CPU %', 0],
+    ],
+  },
+  both: {
+    run: (path, s) => tcp(path, s, '--bidir'),
+    columns: [
+      ['gbps', 'both ways', 1],
+      ['cpu', 'CPU %', 0],
+    ],
+  },
   udp: { run: udp, columns: [['kpps', 'UDP 64 B kpps', 0]] },
   ping: {
     run: ping,
@@ -97,6 +121,14 @@ export const loads = {
     columns: [
       ['kpps', 'flood kpps', 0],
       ['average', 'ping beside µs', 0],
+      ['p99', 'p99', 0],
+    ],
+  },
+  fanout: {
+    run: fanout,
+    only: (path) => path === 'ours',
+    columns: [
+      ['average', 'ping beside hub µs', 0],
       ['p99', 'p99', 0],
     ],
   },

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { goals } from './goals.mjs';
 import { measureIn, quiet } from './lab.mjs';
 import { loads } from './loads.mjs';
-import { makePath, paths } from './paths.mjs';
+import { isPossible, makePath, paths } from './paths.mjs';
 import { Samples, show, table } from './table.mjs';
 
 const PARTS = ['hop', 'control', 'survive', 'scale'];
@@ -36,7 +36,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
 function select(names) {
   const known = { path: Object.keys(paths), load: Object.keys(loads), part: PARTS };
   const standard = (kind, name) =>
-    kind === 'path' ? values.peers || !paths[name][2] : kind === 'load' || name !== 'scale' || values.scale;
+    kind === 'path' ? isPossible(name) : kind === 'load' || name !== 'scale' || values.scale;
   const all = (kind) => known[kind].filter((name) => standard(kind, name));
   if (names === undefined) return { path: all('path'), load: all('load'), part: all('part') };
   const unknown = names.find((name) => !Object.values(known).flat().includes(name));

@@ -2,9 +2,9 @@
  * The ways from namespace A to namespace B. Each is made once, and stays idle while others are measured. What makes
  * one returns { a, b: namespaces, pid: of the forwarding process if there is one }.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { addNamespace, compile, configure, dist, run, scratch, sleep, start } from './lab.mjs';
 import { chainType, mixedModules } from './mixed.mjs';
 
@@ -86,6 +86,28 @@ export async function pathBeside({ a, b, address, env }) {
   return beside;
 }
 
+const CROWD = 100;
+
+/** Makes a jail in the daemon of a path of ours with a hub between its first interface, 10.97.0.1, and a hundred more. */
+export async function crowdBeside({ a, env }) {
+  const netns = `${a}3`;
+  const socketPath = join(env.NETGRAPH_RUN_DIR, 'control.sock');
+  const { NetgraphClient } = await import(`${dist}/client/index.js`);
+  const host = await NetgraphClient.connect({ socketPath });
+  await host.call('jail.create', { parameters: { name: netns, vnet: 'new', persist: 'true' } });
+  const inside = await NetgraphClient.connect({ socketPath, jail: netns });
+  await inside.mkpeer('.', 'hub', 'h', 'control');
+  await inside.name('.:h', 'hub');
+  for (let i = 0; i <= CROWD; i++) await inside.mkpeer('hub:', 'eiface', `port${i}`, 'ether');
+  await inside.close();
+  await host.close();
+  await configure(netns, 'ngeth0', '10.97.0.1');
+  await ip('-n', netns, 'neighbour', 'add', '10.97.0.2', 'lladdr', '02:00:00:00:00:01', 'dev', 'ngeth0');
+  const up = Array.from({ length: CROWD }, (_, i) => `link set ngeth${i + 1} up\n`).join('');
+  await run(['ip', '-n', netns, '-batch', '-'], { input: up });
+  return { netns, address: '10.97.0.2' };
+}
+
 async function vde(a, b) {
   const pid = await start(['vde_switch', '-s', join(scratch, 'vde'), '-tap', 'vdea', '-tap', 'vdeb']);
   await handOver(['vdea', a], ['vdeb', b]);
@@ -134,7 +156,7 @@ async function patiently(attempt) {
   }
 }
 
-/** By name: [title, how it is made, whether only --peers wants it]. */
+/** By name: [title, how it is made, the program that it needs if that is not among ours: --peers installs it]. */
 export const paths = {
   veth: ['veth pair', veth],
   bridge: ['veth, kernel bridge', bridge],
@@ -143,10 +165,21 @@ export const paths = {
   ours1: ['ours, 1 more node', ours(1)],
   ours10: ['ours, 10 more nodes', ours(10)],
   ours100: ['ours, 100 more nodes', ours(100)],
-  vde: ['vde_switch', vde, true],
-  ovs: ['Open vSwitch, netdev', openVSwitch([]), true],
-  ovstso: ['Open vSwitch, netdev, TSO', openVSwitch(['other_config:userspace-tso-enable=true']), true],
+  vde: ['vde_switch', vde, 'vde_switch'],
+  ovs: ['Open vSwitch, netdev', openVSwitch([]), 'ovs-vswitchd'],
+  ovstso: [
+    'Open vSwitch, netdev, TSO',
+    openVSwitch(['other_config:userspace-tso-enable=true']),
+    'ovs-vswitchd',
+  ],
 };
+
+/** Whether the program is there that a path needs. */
+export function isPossible(path) {
+  const [, , program] = paths[path];
+  const places = process.env.PATH.split(delimiter);
+  return program === undefined || places.some((place) => existsSync(join(place, program)));
+}
 
 /** Makes a path between two namespaces of its own, with addresses, an iperf3 server in B, and warmed up. */
 export async function makePath(name, index) {
