@@ -3,15 +3,29 @@
  * Usage: node scale.mjs SECONDS     prints { what: { column: number } }
  */
 import { freemem } from 'node:os';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { GENERIC_COOKIE, genericMessages, Message, makeGraph } from './graph.mjs';
-import { dist, run, sleep, start } from './lab.mjs';
+import { dist, run, scratch, sleep, start } from './lab.mjs';
 import { median } from './table.mjs';
 
 const { World } = await import(`${dist}/index.js`);
+const { Journal } = await import(`${dist}/state/journal.js`);
 const seconds = Number(process.argv[2] ?? 2);
 const results = {};
 const shutdown = () => new Message(GENERIC_COOKIE, genericMessages.shutdown.cmd);
+
+/** A world that is written down, as the daemon's is. */
+async function keptWorld() {
+  const world = new World();
+  const found = Journal.open(join(scratch, 'scale.journal'));
+  await world.keep(found);
+  const close = async () => {
+    await world.close();
+    found.journal.remove();
+  };
+  return { world, close };
+}
 
 /** Makes eifaces, `ngeth0` and so on, in a new jail. */
 async function jailWith(world, name, count) {
@@ -97,7 +111,7 @@ async function timed(work) {
 }
 
 async function removal() {
-  const world = new World();
+  const { world, close } = await keptWorld();
   const { inside } = await jailWith(world, 'many', 500);
   results['remove 500'] = await timed(async () => {
     await Promise.all(Array.from({ length: 500 }, (_, i) => inside.send(`ngeth${i}:`, shutdown())));
@@ -105,12 +119,12 @@ async function removal() {
   });
   const { jail } = await jailWith(world, 'hundred', 100);
   results['remove jail'] = await timed(() => world.jails.remove(jail));
-  await world.close();
+  await close();
 }
 
 /** A jail with an eiface each, all joined by one hub. */
 async function manyJails(count) {
-  const world = new World();
+  const { world, close } = await keptWorld();
   const host = world.socket({ name: 'host' });
   await host.mkpeer('.', 'hub', 'hub', 'up');
   await host.name('.:hub', 'hub');
@@ -123,6 +137,7 @@ async function manyJails(count) {
       await host.mkpeer('hub:', 'wormhole', `link${i}`, 'evthorizon');
       await host.msg(`hub:link${i}`, 'open', `"jail${i}"`);
       await host.connectNodes(`hub:link${i}.jid=${jail.id}`, 'ngeth0:', 'evthorizon', 'ether');
+      world.commit();
     }
   });
   results[`${count} jails`] = {
@@ -130,7 +145,7 @@ async function manyJails(count) {
     'longest block ms': made['longest block ms'],
     'KB of ours for one': (process.memoryUsage().rss - rss) / count / 1000,
     'KB of the whole system for one': (free - freemem()) / count / 1000,
-    'ms to remove one': (await timed(() => world.close())).ms / count,
+    'ms to remove one': (await timed(close)).ms / count,
   };
 }
 
