@@ -14,8 +14,8 @@ const ZERO_HEADER = new Uint8Array(VNET_HEADER);
 class SlabFrame extends Frame {
   queued = false;
 
-  override writable(): Frame {
-    return this.queued || this.shared ? this.retain() : this;
+  override get mayWrite(): boolean {
+    return !this.queued && !this.shared;
   }
 }
 

@@ -43,8 +43,13 @@ export class Frame {
     return new Frame(this.bytes.slice(start, this.offset + this.length), head, this.length, this.offload);
   }
 
+  /** Whether its bytes may be changed where they are: nobody else sees them. */
+  get mayWrite(): boolean {
+    return !this.shared;
+  }
+
   /** This frame, or a copy of it when others see the same bytes: the one that may be written to. */
   writable(): Frame {
-    return this.shared ? this.retain() : this;
+    return this.mayWrite ? this : this.retain();
   }
 }

@@ -5,19 +5,23 @@ import { type Hook, pass, type ReceiveFrame } from './hook.js';
 
 /**
  * Lets a type that wants frames as they are on a wire receive them so: large segments arrive cut to size, checksums
- * complete. The errno is that of the last piece.
+ * complete. The errno is that of the last piece that was dropped.
  */
 export function onWire(receive: ReceiveFrame): ReceiveFrame {
   return (frame, hook) => (frame.offload ? receiveCut(frame, hook, receive) : receive(frame, hook));
 }
 
-function receiveCut({ bytes, offset, length, shared }: Frame, hook: Hook, receive: ReceiveFrame): number {
+function receiveCut(frame: Frame, hook: Hook, receive: ReceiveFrame): number {
+  const { bytes, offset, length } = frame;
+  const keep = !frame.mayWrite;
   let error = 0;
   const emit = (at: Uint8Array, start: number, size: number): void => {
     const piece = new Frame(at, start, size);
-    error = pass(piece, receive(piece, hook));
+    // What needs nothing comes as it lies, among the bytes that others see.
+    piece.shared = keep && at === bytes;
+    error = pass(piece, receive(piece, hook)) || error;
   };
-  if (segment(bytes, offset, length, emit, shared) !== 'malformed') return error;
+  if (segment(bytes, offset, length, emit, keep) !== 'malformed') return error;
   hook.node.executor.counters.malformed++;
   return EINVAL;
 }

@@ -16,6 +16,7 @@ import {
 } from '../netgraph/index.js';
 import { type Vnet, vnetDefine } from '../vnet/index.js';
 import { packSockaddrs, sockaddrDl, sockaddrIn, sockaddrIn6 } from '../wire/sockaddr.js';
+import { isWireReady, VIRTIO_HEADER } from '../wire/virtio.js';
 
 const units = vnetDefine('eiface units', () => new Set<number>());
 const MAX_UNIT = 0xffff;
@@ -86,7 +87,8 @@ export const eiface = defineNode({
 
     return {
       receive: {
-        ether: (frame, hook) => (device.offloads ? transmit(frame, hook) : transmitCut(frame, hook)),
+        ether: (frame, hook) =>
+          device.offloads || needsNothing(frame) ? transmit(frame, hook) : transmitCut(frame, hook),
       },
       newHook(hook) {
         if (hook.name !== 'ether')
@@ -136,6 +138,10 @@ export const eiface = defineNode({
     };
   },
 });
+
+/** Whether a frame is as on a wire already. As it is it can be written from where it lies; a piece is copied. */
+const needsNothing = ({ offload, bytes, offset }: Frame): boolean =>
+  offload && isWireReady(bytes, offset - VIRTIO_HEADER);
 
 /** What a program that starts anew gets. */
 interface Kept {

@@ -55,12 +55,19 @@ describe.each(types)('type %s', (_, type) => {
   it('does not write to a frame that others see, and gives it back as it was', () => {
     const setting = connected(type);
     if (setting === undefined) return;
+    const numbered = Uint8Array.from({ length: 60 }, (_, i) => i);
+    const needsNothing = new Uint8Array(VNET_HEADER);
+    const needsChecksum = Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 6, 0, 0, 0);
     for (const hook of [...setting.hooks]) {
-      const frame = new Frame(Uint8Array.from({ length: 60 }, (_, i) => i));
-      frame.shared = true;
-      hook.send(frame);
-      expect([...frame.view()]).toEqual([...Uint8Array.from({ length: 60 }, (_, i) => i)]);
-      expect([frame.shared, frame.offset, frame.length]).toEqual([true, 0, 60]);
+      for (const header of [new Uint8Array(0), needsNothing, needsChecksum]) {
+        const { length } = header;
+        const bytes = Uint8Array.of(...header, ...numbered);
+        const frame = new Frame(bytes.slice(), length, 60, length > 0);
+        frame.shared = true;
+        hook.send(frame);
+        expect([...frame.bytes]).toEqual([...bytes]);
+        expect([frame.shared, frame.offset, frame.length]).toEqual([true, length, 60]);
+      }
     }
   });
 

@@ -83,16 +83,19 @@ describe('a frame with offloads', () => {
 
 describe('fan-out', () => {
   /** Scribbles over every frame that it gets, as far as it may. */
-  const scribbler = defineNode({
-    type: 'scribbler',
-    cookie: 86,
-    create: () => ({
-      receive(frame) {
-        frame.writable().view().fill(0x2a);
-        return 0;
-      },
-    }),
-  });
+  const declareScribbler = (frames: 'offload' | 'wire') =>
+    defineNode({
+      type: 'scribbler',
+      cookie: 86,
+      frames,
+      create: () => ({
+        receive(frame) {
+          frame.writable().view().fill(0x2a);
+          return 0;
+        },
+      }),
+    });
+  const scribbler = declareScribbler('offload');
 
   function scribbling() {
     const world = simulatedWorld({ types: [scribbler] });
@@ -108,6 +111,21 @@ describe('fan-out', () => {
     me.mkpeer('in', 'scribbler', 's2', 'x');
     me.send('in', 'frame');
     expect(me.received()).toEqual(['after:frame', 'before:frame']);
+  });
+
+  it('does not even when a frame with offloads reaches one who wants it as on a wire', () => {
+    for (const needsChecksum of [0, 1]) {
+      const me = new Program(simulatedWorld({ types: [declareScribbler('wire')] }));
+      me.mkpeer('.', 'hub', 'in', 'in');
+      me.connect('.', 'in', 'last', 'last');
+      me.mkpeer('in', 'scribbler', 's', 'x');
+      const bytes = new Uint8Array(VNET_HEADER + 60).fill(0x61, VNET_HEADER);
+      bytes[0] = needsChecksum;
+      bytes[6] = 34; // where the checksummed bytes begin, and the field among them
+      bytes[8] = 6;
+      me.node.findHook('in')!.send(new Frame(bytes, VNET_HEADER, 60, true));
+      expect(me.received()[0]).toMatch(/^last:a{40}..a{18}$/s);
+    }
   });
 
   it('in a tee does not either', () => {

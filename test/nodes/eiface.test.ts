@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Message } from '../../src/netgraph/index.js';
+import { Frame, Message, VNET_HEADER } from '../../src/netgraph/index.js';
 import { Program } from '../support/program.js';
 import { simulatedWorld } from '../support/world.js';
 
@@ -48,6 +48,16 @@ describe('eiface', () => {
     expect(device.received.map(({ length }) => length)).toEqual([60]);
     device.inject(Buffer.from('from the stack'));
     expect(me.received()).toEqual(['e:from the stack']);
+  });
+
+  it('without offloads hands on what is as on a wire already as it is, not a copy', () => {
+    const { me, device } = withInterface();
+    me.msg('e', 'setoffload', '0');
+    const handed: Frame[] = [];
+    device.transmit = (one) => handed.push(one) * 0;
+    const ready = new Frame(new Uint8Array(VNET_HEADER + 60), VNET_HEADER, 60, true);
+    me.node.findHook('e')!.send(ready);
+    expect(handed[0]).toBe(ready);
   });
 
   it('that is down drops frames: ENETDOWN; and frames without a whole header: EINVAL', () => {
