@@ -87,14 +87,7 @@ export class Batches {
   private poison(i: number): void {
     const [, offset, length] = this.entries.subarray(3 * i);
     this.slab.fill(POISON, offset! - VNET_HEADER, offset! + length!);
-    const used = (): never => {
-      throw new Error('a frame was used after its batch: whoever keeps one must retain() it');
-    };
-    Object.defineProperties(this.frames[i]!, {
-      bytes: { get: used },
-      offset: { get: used },
-      length: { get: used },
-    });
+    this.frames[i]!.expire();
     this.frames[i] = new SlabFrame(this.slab);
   }
 

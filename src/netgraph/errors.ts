@@ -141,9 +141,19 @@ export class NgError extends Error {
   /** Translates an error of a Linux system call, which names its errno in `code`; others become EIO. */
   static fromSystem(error: unknown, what?: string): NgError {
     if (error instanceof NgError) return error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const known = code !== undefined && code in table ? (code as ErrnoName) : 'EIO';
-    return new NgError(known, what === undefined ? message : `${what}: ${message}`);
+    const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+    const known = typeof code === 'string' && Object.hasOwn(table, code) ? (code as ErrnoName) : 'EIO';
+    const text = typeof message === 'string' ? message : textOf(error);
+    return new NgError(known, what === undefined ? text : `${what}: ${text}`);
+  }
+}
+
+/** What was thrown, as text: the outside may throw anything. With `stack` where it was thrown, if it says so. */
+export function textOf(thrown: unknown, stack = false): string {
+  try {
+    return String((stack && (thrown as Error | undefined)?.stack) || thrown);
+  } catch {
+    return 'something that has no text';
   }
 }
 

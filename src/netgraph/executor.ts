@@ -1,7 +1,7 @@
 import type { Delivery } from './define.js';
-import type { Clock } from './environment.js';
-import { EIO, ENETDOWN, ENOBUFS, NgError } from './errors.js';
-import type { Frame } from './frame.js';
+import type { Environment } from './environment.js';
+import { EIO, ENETDOWN, ENOBUFS, NgError, textOf } from './errors.js';
+import { ExpiredFrame, type Frame } from './frame.js';
 import { Gate, type Hook, type Passed, pass } from './hook.js';
 import { limits } from './limits.js';
 import type { Node } from './node.js';
@@ -40,10 +40,9 @@ export class Executor {
   private postponed = false;
 
   constructor(
-    private readonly later: (run: () => void) => void,
+    private readonly env: Pick<Environment, 'clock' | 'later' | 'log'>,
     private readonly handle: (delivery: Delivery) => void,
     private readonly failed: (node: Node, error: unknown) => void,
-    private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
   /** Whether frames must wait because calls are nested too deeply; the same until the innermost one returns. */
@@ -107,7 +106,8 @@ export class Executor {
   /** Works off what is queued, as long as it takes but for a graph that keeps itself busy. */
   drain(): void {
     if (this.depth > 0) return;
-    const end = this.clock.now() + SLICE_TIME;
+    const { clock } = this.env;
+    const end = clock.now() + SLICE_TIME;
     let left = SLICE;
     // Round robin, and each node only what waits for it now: a loop of hubs keeps nobody from its turn.
     for (const node of this.waiting) {
@@ -118,7 +118,7 @@ export class Executor {
         this.depth--;
         left -= 1 + MAX_HOPS - this.budget;
         this.budget = MAX_HOPS;
-        if (this.clock.now() > end) left = 0;
+        if (clock.now() > end) left = 0;
       }
       if (node.queue.length > 0) this.waiting.add(node);
       if (left <= 0) break;
@@ -130,7 +130,8 @@ export class Executor {
   flush(node: Node): void {
     for (const item of node.queue.splice(0)) {
       if (item.kind === 'frame') uncount(item);
-      else if (item.kind === 'message') item.done(new NgError('EINVAL', `node ${node} is shutting down`));
+      else if (item.kind === 'message')
+        this.tell(item.done, new NgError('EINVAL', `node ${node} is shutting down`));
     }
     node.gate &= ~Gate.WAITING;
     this.waiting.delete(node);
@@ -144,9 +145,29 @@ export class Executor {
     return EIO;
   }
 
+  /** The same for the code that was given a frame, unless whoever sent the frame had lost it already. */
+  receiveFailed(node: Node, frame: Frame, thrown: unknown): number {
+    if (thrown instanceof ExpiredFrame && thrown.frame === frame) throw thrown;
+    return this.handlerFailed(node, thrown);
+  }
+
+  /** `Hook.send` threw: that falls back on the code of the node which sent, and on whoever called that. */
+  sendFailed(node: Node, thrown: unknown): number {
+    if (this.depth > 1) throw thrown;
+    return this.handlerFailed(node, thrown);
+  }
+
+  /** What a node answered for a frame that it does not pass on, as 0 or an errno. */
+  settle(node: Node, answer: unknown): number {
+    if (typeof answer === 'number') return answer;
+    if (answer === undefined) return ENETDOWN;
+    const what = `receive returned ${textOf(answer)}, which is neither a hook nor an errno`;
+    return this.handlerFailed(node, new TypeError(what));
+  }
+
   private postpone(): void {
     this.postponed = true;
-    this.later(() => {
+    this.env.later(() => {
       this.postponed = false;
       this.drain();
     });
@@ -183,9 +204,9 @@ export class Executor {
       if (writer) this.asWriter(node, receive);
       else this.asReader(node, receive);
     } catch (thrown) {
-      passed = this.handlerFailed(node, thrown);
+      passed = this.receiveFailed(node, frame, thrown);
     }
-    return pass(frame, passed);
+    return pass(node, frame, passed);
   }
 
   private runMessage(delivery: Delivery, done: Done): void {
@@ -198,13 +219,20 @@ export class Executor {
       else this.asWriter(node, run);
     } catch (thrown) {
       if (!(thrown instanceof NgError)) this.handlerFailed(node, thrown);
-      error = thrown instanceof NgError ? thrown : new NgError('EIO', `node ${node} failed: ${thrown}`);
+      error =
+        thrown instanceof NgError ? thrown : new NgError('EIO', `node ${node} failed: ${textOf(thrown)}`);
     }
     // The outcome is told before what waited behind the message begins.
+    this.tell(done, error);
+    if (--this.depth === 0) this.leave();
+  }
+
+  /** Whoever asked may fail at hearing the answer, but what waits here has nothing to do with that. */
+  private tell(done: Done, error: NgError | undefined): void {
     try {
       done(error);
-    } finally {
-      if (--this.depth === 0) this.leave();
+    } catch (thrown) {
+      this.env.log(`the outcome of a message: ${textOf(thrown, true)}`);
     }
   }
 

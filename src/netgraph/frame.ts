@@ -31,6 +31,21 @@ export class Frame {
     this.offload = offload;
   }
 
+  /** In debug mode: whoever still uses the frame from now on is found out. */
+  expire(): void {
+    const used = (): never => {
+      throw new ExpiredFrame(this);
+    };
+    const trap = { get: used, set: used };
+    Object.defineProperties(this, {
+      bytes: trap,
+      offset: trap,
+      length: trap,
+      offload: trap,
+      shared: trap,
+    });
+  }
+
   /** A view of the frame's bytes, valid as long as the frame is. Costs an allocation: not for the data path. */
   view(): Uint8Array {
     return this.bytes.subarray(this.offset, this.offset + this.length);
@@ -51,5 +66,15 @@ export class Frame {
   /** This frame, or a copy of it when others see the same bytes: the one that may be written to. */
   writable(): Frame {
     return this.mayWrite ? this : this.retain();
+  }
+}
+
+/**
+ * A frame was used after its time. The fault is that of who kept it, not of a node that it was sent to: `Hook.send` throws
+ * this to whoever sends such a frame.
+ */
+export class ExpiredFrame extends Error {
+  constructor(readonly frame: Frame) {
+    super('a frame was used after its batch: whoever keeps one must retain() it');
   }
 }

@@ -10,7 +10,7 @@ import type { Creation, Delivery, NodeType } from './define.js';
 import { dispatch } from './dispatch.js';
 import { connectHooks, destroyHook, makePeer } from './edge.js';
 import type { Clock, Environment } from './environment.js';
-import { NgError } from './errors.js';
+import { NgError, textOf } from './errors.js';
 import { type Done, Executor } from './executor.js';
 import { Gate, type Hook } from './hook.js';
 import { limits, registerLimits } from './limits.js';
@@ -70,7 +70,7 @@ export class Netgraph {
       dispatch(delivery);
       if (!delivery.message.isReadOnly) this.observer?.node(delivery.node);
     };
-    this.executor = new Executor(env.later, handle, (node, error) => this.nodeFailed(node, error), env.clock);
+    this.executor = new Executor(env, handle, (node, error) => this.nodeFailed(node, error));
     this.registrations = [
       registerLimits(vnets),
       vnets.sysuninit('netgraph', Subsystem.NETGRAPH, Order.FIRST, (vnet) => this.removeAll(vnet)),
@@ -134,7 +134,7 @@ export class Netgraph {
     nodesById.get(vnet).set(node.id, node);
     entry.nodes++;
     try {
-      node.behaviour = entry.type.create(new NewNode(node, argument, resume));
+      node.behaviour = checked(entry.type.create(new NewNode(node, argument, resume)));
     } catch (thrown) {
       this.forget(node);
       throw NgError.fromSystem(thrown, `cannot make a node of type ${typeName}`);
@@ -330,7 +330,7 @@ export class Netgraph {
   }
 
   private nodeFailed(node: Node, error: unknown): void {
-    this.env.log(`node ${node} of type ${node.type.type} failed: ${(error as Error)?.stack ?? error}`);
+    this.env.log(`node ${node} of type ${node.type.type} failed: ${textOf(error, true)}`);
     node.reallyDie = true;
     this.removeNodeSoon(node);
   }
@@ -342,7 +342,7 @@ export class Netgraph {
     } catch (thrown) {
       if (thrown instanceof NgError) throw thrown;
       this.executor.handlerFailed(node, thrown);
-      throw new NgError('EIO', `node ${node} failed: ${thrown}`);
+      throw new NgError('EIO', `node ${node} failed: ${textOf(thrown)}`);
     }
   }
 
@@ -351,9 +351,16 @@ export class Netgraph {
     try {
       run();
     } catch (error) {
-      this.env.log(`shutdown of node ${node} of type ${node.type.type}: ${error}`);
+      this.env.log(`shutdown of node ${node} of type ${node.type.type}: ${textOf(error)}`);
     }
   }
+}
+
+/** What a type from outside made, in case nobody checked its types. */
+function checked(behaviour: Node['behaviour']): Node['behaviour'] {
+  const receive: unknown = Object(behaviour).receive;
+  if (typeof receive === 'function' || (typeof receive === 'object' && receive !== null)) return behaviour;
+  throw new TypeError(`create returned ${textOf(behaviour)}, which has no receive (functions, or one)`);
 }
 
 /** What `create` gets. Most types take no more than the node of it. */

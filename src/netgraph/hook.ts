@@ -52,7 +52,7 @@ export class Hook {
 
   /**
    * NG_SEND_DATA: hands a frame to the node at the other end, which has dealt with it (or keeps a copy) when
-   * this returns. Returns 0, or the errno with which the frame was dropped.
+   * this returns. Returns 0, or the errno with which the frame was dropped. Throws only what `ExpiredFrame` is for.
    */
   send(frame: Frame): number {
     const { executor } = this.node;
@@ -60,32 +60,42 @@ export class Hook {
     const { tooDeep } = executor;
     let { peer } = this;
     let error: number;
-    for (;;) {
-      const { node, likely } = peer;
-      if ((peer.gate | node.gate) !== 0 || tooDeep || executor.budget <= 0) {
-        error = executor.deliverSlowly(peer, frame);
-        break;
+    try {
+      for (;;) {
+        const { node, likely } = peer;
+        if ((peer.gate | node.gate) !== 0 || tooDeep || executor.budget <= 0) {
+          error = executor.deliverSlowly(peer, frame);
+          break;
+        }
+        executor.budget--;
+        node.readers++;
+        let passed: Passed;
+        try {
+          passed = peer.receive(frame, peer);
+        } catch (thrown) {
+          passed = executor.receiveFailed(node, frame, thrown);
+        } finally {
+          node.readers--;
+        }
+        if (typeof passed !== 'object') {
+          error = passed === 0 ? 0 : executor.settle(node, passed);
+          break;
+        }
+        // The same value either way. But what was guessed the processor need not wait for: it is at the next node already
+        // while this one's answer is still on its way from memory. Long chains take 12 ns a hop instead of 20.
+        const next = (passed as Hook | null)?.peer;
+        if (next === likely) peer = likely;
+        else if (passed instanceof Hook) peer = peer.likely = passed.peer;
+        else {
+          error = executor.settle(node, passed);
+          break;
+        }
       }
-      executor.budget--;
-      node.readers++;
-      let passed: Passed;
-      try {
-        passed = peer.receive(frame, peer);
-      } catch (thrown) {
-        passed = executor.handlerFailed(node, thrown);
-      }
-      node.readers--;
-      if (typeof passed !== 'object') {
-        error = passed ?? ENETDOWN;
-        break;
-      }
-      // The same value either way. But what was guessed the processor need not wait for: it is at the next node already
-      // while this one's answer is still on its way from memory. Long chains take 12 ns a hop instead of 20.
-      const next = passed.peer;
-      if (next === likely) peer = likely;
-      else peer = peer.likely = next;
+    } catch (thrown) {
+      error = executor.sendFailed(this.node, thrown);
+    } finally {
+      if (--executor.depth === 0) executor.leave();
     }
-    if (--executor.depth === 0) executor.leave();
     return error;
   }
 
@@ -109,5 +119,5 @@ function refuse(): number {
 }
 
 /** Does what a node said is to become of a frame. Returns 0, or the errno with which it was dropped. */
-export const pass = (frame: Frame, to: Passed): number =>
-  typeof to === 'object' ? to.send(frame) : (to ?? ENETDOWN);
+export const pass = (node: Node, frame: Frame, to: Passed): number =>
+  to instanceof Hook ? to.send(frame) : node.executor.settle(node, to);

@@ -22,7 +22,7 @@ export type { Clock, Environment, JailDirectory, JailInfo } from './environment.
 export * from './errors.js';
 export type { Done } from './executor.js';
 export { FlowMessages } from './flow.js';
-export { Frame, VNET_HEADER } from './frame.js';
+export { ExpiredFrame, Frame, VNET_HEADER } from './frame.js';
 export { Generic, genericMessages } from './generic.js';
 export { type Destination, type LoadedType, Netgraph, type Observer } from './graph.js';
 export { Hook, type ReceiveFrame } from './hook.js';

@@ -19,7 +19,7 @@ function receiveCut(frame: Frame, hook: Hook, receive: ReceiveFrame): number {
     const piece = new Frame(at, start, size);
     // What needs nothing comes as it lies, among the bytes that others see.
     piece.shared = keep && at === bytes;
-    error = pass(piece, receive(piece, hook)) || error;
+    error = pass(hook.node, piece, receive(piece, hook)) || error;
   };
   if (segment(bytes, offset, length, emit, keep) !== 'malformed') return error;
   hook.node.executor.counters.malformed++;

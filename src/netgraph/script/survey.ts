@@ -1,4 +1,5 @@
 import type { Vnet } from '../../vnet/index.js';
+import { textOf } from '../errors.js';
 import type { Netgraph } from '../graph.js';
 import type { Node } from '../node.js';
 import { isLasting, type SettingText, settingsOf, settingText } from '../state.js';
@@ -63,26 +64,27 @@ export function survey(graph: Netgraph, viewer: Vnet, vnets: Iterable<Vnet>): Su
     .sort((a, b) => depth(a.vnet) - depth(b.vnet) || a.jid - b.jid);
   const nodes = places.flatMap(({ vnet }) => graph.nodes(vnet).sort((a, b) => a.id - b.id));
   const remarks: string[] = [];
-  const remark = (node: Node, why: string): void => {
+  const remark: Remark = (node, why) => {
     const { jail } = places.find(({ vnet }) => vnet === node.vnet)!;
     const name = node.name === '' ? `[${node.id.toString(16)}]` : inComment(node.name);
     const what = jail === '' ? node.type.type : `${node.type.type}, jail ${jail}`;
-    remarks.push(`${name} (${what}) is left out: ${why}`);
+    remarks.push(`${name} (${what}) ${why}`);
   };
 
   const kept = new Set(nodes.filter(({ type, isValid }) => isValid && !type.transient));
   for (const node of kept) {
     const out = node.hooks.find((hook) => hook.isValid && !wanted.includes(hook.peer.node.vnet));
     if (out === undefined) continue;
-    remark(node, 'it belongs to the script of who opened it');
+    remark(node, 'is left out: it belongs to the script of who opened it');
     kept.delete(node);
   }
   for (const node of kept) {
     if (node.hooks.some((hook) => isLasting(hook) && kept.has(hook.peer.node)) || persists(node)) continue;
-    remark(node, node.hooks.some(isLasting) ? 'only such a wormhole holds it' : 'only a program holds it');
+    const holder = node.hooks.some(isLasting) ? 'such a wormhole' : 'a program';
+    remark(node, `is left out: only ${holder} holds it`);
     kept.delete(node);
   }
-  return { places, remarks, ...plan([...kept], places) };
+  return { places, remarks, ...plan([...kept], places, remark) };
 }
 
 function persists(node: Node): boolean {
@@ -93,30 +95,46 @@ function persists(node: Node): boolean {
   return answer;
 }
 
+type Remark = (node: Node, what: string) => void;
+
+/** The settings of a node. Its type's code may fail: then it comes without, and the rest is written down all the same. */
+function settingsOrNone(node: Node, remark: Remark): { text: SettingText; makes: Node | undefined }[] {
+  try {
+    return settingsOf(node).map((setting) => ({ text: settingText(node, setting), makes: setting[2] }));
+  } catch (thrown) {
+    remark(node, `is without its settings: telling them failed: ${inComment(textOf(thrown))}`);
+    return [];
+  }
+}
+
 /** The nodes with all that joins them. */
-function plan(nodes: readonly Node[], places: readonly Place[]): Pick<Survey, 'nodes' | 'pairs'> {
+function plan(
+  nodes: readonly Node[],
+  places: readonly Place[],
+  remark: Remark,
+): Pick<Survey, 'nodes' | 'pairs'> {
   const plans = new Map<Node, NodePlan & { makes: NodePlan['makes'][number][] }>();
+  const settings = new Map(nodes.map((node) => [node, settingsOrNone(node, remark)]));
   for (const node of nodes) {
-    const settings = settingsOf(node).filter(([, , makes]) => makes === undefined);
     plans.set(node, {
       type: node.type.type,
       hookNames: node.type.hooks,
       place: places.find(({ vnet }) => vnet === node.vnet)!,
       name: node.name,
       persists: persists(node),
-      settings: settings.map((setting) => settingText(node, setting)),
+      settings: settings.get(node)!.flatMap(({ text, makes }) => (makes === undefined ? [text] : [])),
       makes: [],
       hooks: [],
       isMade: false,
     });
   }
   for (const [node, near] of plans) {
-    for (const setting of settingsOf(node)) {
-      const hook = node.hooks.find(({ peer }) => peer.node === setting[2]);
-      const far = setting[2] === undefined ? undefined : plans.get(setting[2]);
+    for (const { text: setting, makes } of settings.get(node)!) {
+      const hook = node.hooks.find(({ peer }) => peer.node === makes);
+      const far = makes === undefined ? undefined : plans.get(makes);
       if (hook === undefined || far === undefined) continue;
       const peerhook = hook.peer.name;
-      near.makes.push({ setting: settingText(node, setting), node: far, hook: hook.name, peerhook });
+      near.makes.push({ setting, node: far, hook: hook.name, peerhook });
       far.isMade = true;
     }
   }
