@@ -1,4 +1,5 @@
 import { heldCapabilities } from '../linux/index.js';
+import { dropsIn } from '../netgraph/index.js';
 import type { DaemonStatus } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 
@@ -28,6 +29,6 @@ export function daemonStatus({ world, daemon, jail }: Connection): DaemonStatus 
       })),
     types: world.graph.types().map(({ type, nodes }) => ({ name: type.type, nodes })),
     memory: { rss, heapUsed },
-    counters: { ...world.graph.executor.counters },
+    counters: dropsIn(vnets),
   };
 }

@@ -16,6 +16,9 @@ export interface DeviceCounters {
   /** From the graph into the vnet's network stack. */
   txFrames: number;
   txOctets: number;
+  /** From the stack, but lost: nothing to go out to; dropped on its way through the graph, which counts why. */
+  dropNoHook: number;
+  dropRefused: number;
   /** Not written: interface down; kernel out of memory; interface deleted; not a valid frame. */
   dropDown: number;
   dropNoBuffer: number;
@@ -29,6 +32,8 @@ export const newCounters = (): DeviceCounters => ({
   rxOctets: 0,
   txFrames: 0,
   txOctets: 0,
+  dropNoHook: 0,
+  dropRefused: 0,
   dropDown: 0,
   dropNoBuffer: 0,
   dropGone: 0,

@@ -1,4 +1,5 @@
 import type { Delivery } from './define.js';
+import { countDrop } from './drops.js';
 import type { Environment } from './environment.js';
 import { EIO, ENETDOWN, ENOBUFS, NgError, textOf } from './errors.js';
 import { ExpiredFrame, type Frame } from './frame.js';
@@ -33,8 +34,6 @@ export class Executor {
   depth = 0;
   /** Hops left to the frame that entered the graph last. */
   budget = MAX_HOPS;
-  /** Frames dropped because a queue was full or their offload header made no sense, and failures of node types. */
-  readonly counters = { queueFull: 0, malformed: 0, handlerFailed: 0 };
 
   private readonly waiting = new Set<Node>();
   private postponed = false;
@@ -54,7 +53,10 @@ export class Executor {
   deliverSlowly(hook: Hook, frame: Frame): number {
     const { node } = hook;
     const gate = hook.gate | node.gate;
-    if ((gate & Gate.INVALID) !== 0) return ENETDOWN;
+    if ((gate & Gate.INVALID) !== 0) {
+      countDrop(node, 'noHook');
+      return ENETDOWN;
+    }
     const writer = (gate & Gate.WRITER) !== 0;
     const must = (gate & (Gate.BUSY | Gate.WAITING | Gate.QUEUE)) !== 0 || (writer && node.readers > 0);
     if (!must && !this.tooDeep && this.budget > 0) return this.deliver(hook, frame, writer);
@@ -62,7 +64,7 @@ export class Executor {
     const frames = limits.queuedFrames.get(vnet) + 1;
     const octets = limits.queuedOctets.get(vnet) + frame.length;
     if (frames > limits.maxData.get(vnet) || octets > limits.maxDataOctets.get(vnet)) {
-      this.counters.queueFull++;
+      countDrop(node, 'queueFull');
       return ENOBUFS;
     }
     limits.queuedFrames.set(vnet, frames);
@@ -129,8 +131,10 @@ export class Executor {
   /** Forgets what waits for a node that goes. */
   flush(node: Node): void {
     for (const item of node.queue.splice(0)) {
-      if (item.kind === 'frame') uncount(item);
-      else if (item.kind === 'message')
+      if (item.kind === 'frame') {
+        uncount(item);
+        countDrop(node, 'gone');
+      } else if (item.kind === 'message')
         this.tell(item.done, new NgError('EINVAL', `node ${node} is shutting down`));
     }
     node.gate &= ~Gate.WAITING;
@@ -140,7 +144,7 @@ export class Executor {
   /** A type's code threw. An NgError is an errno; anything else is a defect that costs the node its life. */
   handlerFailed(node: Node, thrown: unknown): number {
     if (thrown instanceof NgError) return thrown.errno;
-    this.counters.handlerFailed++;
+    countDrop(node, 'handlerFailed');
     this.failed(node, thrown);
     return EIO;
   }
@@ -148,6 +152,7 @@ export class Executor {
   /** The same for the code that was given a frame, unless whoever sent the frame had lost it already. */
   receiveFailed(node: Node, frame: Frame, thrown: unknown): number {
     if (thrown instanceof ExpiredFrame && thrown.frame === frame) throw thrown;
+    if (thrown instanceof NgError) countDrop(node, 'refused');
     return this.handlerFailed(node, thrown);
   }
 
@@ -157,10 +162,13 @@ export class Executor {
     return this.handlerFailed(node, thrown);
   }
 
-  /** What a node answered for a frame that it does not pass on, as 0 or an errno. */
+  /** What a node answered for a frame that it does not pass on, as 0 or an errno: one that it counts by itself. */
   settle(node: Node, answer: unknown): number {
     if (typeof answer === 'number') return answer;
-    if (answer === undefined) return ENETDOWN;
+    if (answer === undefined) {
+      countDrop(node, 'noHook');
+      return ENETDOWN;
+    }
     const what = `receive returned ${textOf(answer)}, which is neither a hook nor an errno`;
     return this.handlerFailed(node, new TypeError(what));
   }
@@ -190,6 +198,7 @@ export class Executor {
       uncount(item);
       const gate = item.hook.gate | node.gate;
       if ((gate & Gate.INVALID) === 0) this.deliver(item.hook, item.frame, (gate & Gate.WRITER) !== 0);
+      else countDrop(node, 'gone');
     }
   }
 

@@ -8,6 +8,7 @@ import {
 } from '../vnet/index.js';
 import type { Creation, Delivery, NodeType } from './define.js';
 import { dispatch } from './dispatch.js';
+import { registerDrops } from './drops.js';
 import { connectHooks, destroyHook, makePeer } from './edge.js';
 import type { Clock, Environment } from './environment.js';
 import { NgError, textOf } from './errors.js';
@@ -71,6 +72,7 @@ export class Netgraph {
       if (!delivery.message.isReadOnly) this.observer?.node(delivery.node);
     };
     this.executor = new Executor(env, handle, (node, error) => this.nodeFailed(node, error));
+    registerDrops(vnets);
     this.registrations = [
       registerLimits(vnets),
       vnets.sysuninit('netgraph', Subsystem.NETGRAPH, Order.FIRST, (vnet) => this.removeAll(vnet)),

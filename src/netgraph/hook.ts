@@ -1,5 +1,4 @@
 import type { ReceiveMessage } from './define.js';
-import { ENETDOWN } from './errors.js';
 import type { Frame } from './frame.js';
 import type { Node } from './node.js';
 
@@ -34,7 +33,7 @@ export class Hook {
   /** Bits of `Gate`: non-zero takes frames for this hook off the direct path. */
   gate: number = Gate.INVALID;
   /** NG_HOOK_SET_RCVDATA: what handles frames that arrive here. */
-  receive: ReceiveFrame = refuse;
+  receive: ReceiveFrame = nothing;
   /** NG_HOOK_SET_RCVMSG: handles messages that arrive here, in place of the node. */
   receiveMessage: ReceiveMessage | undefined;
 
@@ -114,9 +113,7 @@ export class Hook {
   }
 }
 
-function refuse(): number {
-  return ENETDOWN;
-}
+function nothing(): undefined {}
 
 /** Does what a node said is to become of a frame. Returns 0, or the errno with which it was dropped. */
 export const pass = (node: Node, frame: Frame, to: Passed): number =>

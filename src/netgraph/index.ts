@@ -17,6 +17,7 @@ export type {
   InterfaceAddress,
 } from './device.js';
 export { newCounters } from './device.js';
+export { countDrop, dropsIn } from './drops.js';
 export { bypass, removeUnused, splice } from './edge.js';
 export type { Clock, Environment, JailDirectory, JailInfo } from './environment.js';
 export * from './errors.js';

@@ -1,4 +1,5 @@
 import { segment } from '../wire/segment.js';
+import { countDrop } from './drops.js';
 import { EINVAL } from './errors.js';
 import { Frame } from './frame.js';
 import { type Hook, pass, type ReceiveFrame } from './hook.js';
@@ -22,6 +23,6 @@ function receiveCut(frame: Frame, hook: Hook, receive: ReceiveFrame): number {
     error = pass(hook.node, piece, receive(piece, hook)) || error;
   };
   if (segment(bytes, offset, length, emit, keep) !== 'malformed') return error;
-  hook.node.executor.counters.malformed++;
+  countDrop(hook.node, 'malformed');
   return EINVAL;
 }

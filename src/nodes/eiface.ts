@@ -31,6 +31,8 @@ const Stats = t.struct({
   dropNoBuffer: t.uint64,
   dropGone: t.uint64,
   dropInvalid: t.uint64,
+  dropNoHook: t.uint64,
+  dropRefused: t.uint64,
 });
 
 /**
@@ -53,7 +55,10 @@ export const eiface = defineNode({
   },
   create({ node, hooks, env, resume }) {
     const events = {
-      receive: (frame: Frame) => void hooks.ether?.send(frame),
+      receive(frame: Frame) {
+        if (hooks.ether === undefined) device.counters.dropNoHook++;
+        else if (hooks.ether.send(frame) !== 0) device.counters.dropRefused++;
+      },
       gone() {
         node.reallyDie = true;
         node.graph.removeNodeSoon(node);
@@ -204,4 +209,6 @@ const bigCounters = (counters: DeviceCounters): Infer<typeof Stats> => ({
   dropNoBuffer: BigInt(counters.dropNoBuffer),
   dropGone: BigInt(counters.dropGone),
   dropInvalid: BigInt(counters.dropInvalid),
+  dropNoHook: BigInt(counters.dropNoHook),
+  dropRefused: BigInt(counters.dropRefused),
 });

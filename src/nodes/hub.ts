@@ -1,4 +1,4 @@
-import { defineNode, type Hook } from '../netgraph/index.js';
+import { countDrop, defineNode, type Hook } from '../netgraph/index.js';
 
 /**
  * A repeater: what comes in on one hook goes out on all others. Takes hooks of any name.
@@ -22,6 +22,7 @@ export const hub = defineNode({
           last = hooks[i];
         }
         frame.shared = shared;
+        if (last === undefined) countDrop(node, 'noHook');
         return last ?? 0;
       },
       on: {

@@ -1,4 +1,5 @@
 import {
+  countDrop,
   type Done,
   defineNode,
   EHOSTUNREACH,
@@ -60,8 +61,13 @@ export const socket = defineNode({
     const sockets: Sockets = { control: argument, data: undefined };
     socketsOf.set(node, sockets);
     return {
-      // Without a data socket there is nobody to read it: a black hole.
-      receive: (frame, hook) => sockets.data?.owner.data(hook.name, frame) ?? 0,
+      receive(frame, hook) {
+        const error = sockets.data?.owner.data(hook.name, frame);
+        if (error === undefined)
+          countDrop(node, 'noReader'); // a black hole
+        else if (error !== 0) countDrop(node, 'unread');
+        return error ?? 0;
+      },
       message({ message, from }) {
         if (message.cookie === socket.cookie && !message.isReply)
           throw new NgError('EINVAL', `a socket node does not know command ${message.cmd}`);

@@ -1,4 +1,13 @@
-import { bypass, defineNode, FLOW_COOKIE, type Frame, type Hook, NgError, t } from '../netgraph/index.js';
+import {
+  bypass,
+  countDrop,
+  defineNode,
+  FLOW_COOKIE,
+  type Frame,
+  type Hook,
+  NgError,
+  t,
+} from '../netgraph/index.js';
 
 const HookStats = t.struct({
   inOctets: t.uint64,
@@ -57,8 +66,11 @@ export const tee = defineNode({
         counts[from].inFrames++;
         const snoop = copy === undefined ? undefined : hooks[copy];
         const next = hooks[to];
-        if (snoop === undefined || copy === undefined)
-          return next === undefined ? 0 : passOn(frame, to, next);
+        if (snoop === undefined || copy === undefined) {
+          if (next !== undefined) return passOn(frame, to, next);
+          countDrop(node, 'noHook');
+          return 0;
+        }
         if (next === undefined) return passOn(frame, copy, snoop);
         copyTo(frame, copy, snoop);
         return passOn(frame, to, next);

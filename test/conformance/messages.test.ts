@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { defineNode, FLOW_COOKIE, GENERIC_COOKIE, genericMessages } from '../../src/netgraph/index.js';
+import {
+  defineNode,
+  dropsIn,
+  FLOW_COOKIE,
+  GENERIC_COOKIE,
+  genericMessages,
+} from '../../src/netgraph/index.js';
 import { faults } from '../support/faults.js';
 import { randomFrom } from '../support/world.js';
 import { Subject, someArguments, takesAnyMessage, types } from './subject.js';
@@ -21,7 +27,7 @@ describe.each(types)('type %s', (name, type) => {
   };
   const alive = (one: Subject) => {
     expect(faults(one.world)).toEqual([]);
-    expect(one.world.graph.executor.counters.handlerFailed).toBe(0);
+    expect(dropsIn(one.world.vnets).handlerFailed).toBe(0);
     expect(one.node!.isValid).toBe(true);
   };
 
@@ -74,7 +80,7 @@ describe.each(types)('type %s', (name, type) => {
           Uint8Array.from({ length: size }, () => random() * 256),
         );
         if (one === undefined) return;
-        expect(one.world.graph.executor.counters.handlerFailed).toBe(0);
+        expect(dropsIn(one.world.vnets).handlerFailed).toBe(0);
         expect(faults(one.world)).toEqual([]);
       }
     }
@@ -92,7 +98,7 @@ describe.each(types)('type %s', (name, type) => {
         // It can be printed, and that by the node itself.
         expect(one.me.control.toAscii(answer).command).toBe(command);
       }
-      expect(one.world.graph.executor.counters.handlerFailed).toBe(0);
+      expect(dropsIn(one.world.vnets).handlerFailed).toBe(0);
     }
   });
 
@@ -141,7 +147,7 @@ describe.each(types)('type %s', (name, type) => {
       if (hooks.length > 0) one.me.send(hooks[0], 'x'.repeat(60));
       one.world.settle();
       expect(outcomes).not.toContain('EIO');
-      expect(one.world.graph.executor.counters.handlerFailed).toBe(0);
+      expect(dropsIn(one.world.vnets).handlerFailed).toBe(0);
       expect(faults(one.world)).toEqual([]);
     }
   });

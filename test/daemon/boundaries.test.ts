@@ -41,7 +41,7 @@ const refusal = (promise: Promise<unknown>): Promise<string> =>
 /** All that there is on the host, by the host's own account. */
 const everything = (box: Machine): Promise<string> =>
   box.sh(
-    'jls jid name; ngctl list | grep -v ngctl; for n in hub secret w wb; do ngctl show $n:; done; sysctl net.graph',
+    'jls jid name; ngctl list | grep -v ngctl; for n in hub secret w wb; do ngctl show $n:; done; sysctl net.graph | grep -v drops',
   );
 
 // Starting processes takes its time where much else runs.
@@ -93,6 +93,19 @@ describeReal('a process in a jail', () => {
     raw.destroy();
     await inside.close();
     await host.close();
+  });
+
+  it('is told of frames lost in its own vnet, and of no others', async () => {
+    const lost = async (client: NetgraphClient) => (await client.call('status', {})).counters.noHook;
+    const [here, there] = [await lost(inside), await lost(host)];
+    await host.mkpeer('.', 'hub', 'alone', 'x');
+    await host.sendData('alone', new Uint8Array(60));
+    expect([await lost(inside), await lost(host)]).toEqual([here, there + 1]);
+    await inside.mkpeer('.', 'hub', 'alone', 'x');
+    await inside.sendData('alone', new Uint8Array(60));
+    expect(await lost(inside)).toBe(here + 1);
+    expect(await t.box.sh('jexec a sysctl -n net.graph.drops.nohook')).toBe(`${here + 1}\n`);
+    for (const client of [host, inside]) await client.rmhook('.', 'alone');
   });
 
   it('opens no wormhole to a sibling, to the host or to itself', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it, describe as suite } from 'vitest';
 import {
+  dropsIn,
   errnoName,
   Frame,
   type Hook,
@@ -170,7 +171,7 @@ const known = (error: unknown): boolean => error === 0 || errnoName(error as num
 function expectHealthy({ world }: Arena): void {
   world.settle();
   expect(world.log).toEqual([]);
-  expect(world.graph.executor.counters.handlerFailed).toBe(0);
+  expect(dropsIn(world.vnets).handlerFailed).toBe(0);
   expect(world.graph.executor.depth).toBe(0);
   expect(faults(world)).toEqual([]);
 }
@@ -188,7 +189,7 @@ suite.each([...nodeTypes])('type %s', { timeout: TIMEOUT }, (_name, type) => {
       sent++;
       if (!known(error)) throw new Error(`sending gave ${String(error)}`);
       if (shared && !same(one.view(), before)) throw new Error('written to, though shared');
-      if (subject.world.graph.executor.counters.handlerFailed > 0) {
+      if (dropsIn(subject.world.vnets).handlerFailed > 0) {
         const { log } = subject.world;
         subject = arena(type);
         throw new Error(log.join('\n'));

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Behaviour, defineNode, Frame, NgError, type NodeType } from '../../src/netgraph/index.js';
+import {
+  type Behaviour,
+  defineNode,
+  dropsIn,
+  Frame,
+  NgError,
+  type NodeType,
+} from '../../src/netgraph/index.js';
 import { Program } from '../support/program.js';
 import { simulatedWorld } from '../support/world.js';
 
@@ -182,7 +189,7 @@ describe('a defect in the code of a type', () => {
     expect(count()).toBe(2);
     expect(me.node.hooks.map(({ name }) => name)).toEqual(['h']);
     expect(world.log[0]).toContain('node thing: of type thing failed: TypeError: defect');
-    expect(world.graph.executor.counters.handlerFailed).toBe(1);
+    expect(dropsIn(world.vnets).handlerFailed).toBe(1);
     expect(world.graph.executor.depth).toBe(0);
   });
 
@@ -215,7 +222,7 @@ describe('a defect in the code of a type', () => {
     expect(me.refusal('.', 'connect', '{ path="thing:" ourhook="a" peerhook="b" }')).toBe('EIO');
     expect(count()).toBe(1);
     expect(me.node.hooks).toEqual([]);
-    expect(world.graph.executor.counters.handlerFailed).toBe(1);
+    expect(dropsIn(world.vnets).handlerFailed).toBe(1);
   });
 
   it('in being made makes no node: EIO', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defineNode, Frame, limits } from '../../src/netgraph/index.js';
+import { defineNode, dropsIn, Frame, limits } from '../../src/netgraph/index.js';
 import { Program } from '../support/program.js';
 import { simulatedWorld } from '../support/world.js';
 
@@ -134,7 +134,7 @@ describe('the room of all queues of a vnet', () => {
       'ENOBUFS',
       'ENOBUFS',
     ]);
-    expect(world.graph.executor.counters.queueFull).toBe(2);
+    expect(dropsIn(world.vnets).queueFull).toBe(2);
     world.settle();
     expect(got).toEqual(['a', 'b', 'c']);
     expect(me.send('s', 'f')).toBe(0);

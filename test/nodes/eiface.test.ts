@@ -100,6 +100,16 @@ describe('eiface', () => {
     expect(me.msg('e', 'getifname')).toBe('"ngeth0"');
   });
 
+  it('counts what its stack sent and the graph lost', () => {
+    const { me, device } = withInterface();
+    device.inject(new Uint8Array(60));
+    me.data.socket.owner.data = () => 55;
+    device.inject(new Uint8Array(60));
+    me.msg('.', 'rmhook', '{ hook="e" }');
+    for (let i = 0; i < 2; i++) device.inject(new Uint8Array(60));
+    expect(me.msg('ngeth0:', 'getstats')).toBe('{ dropNoHook=2 dropRefused=1 }');
+  });
+
   it('sets the address of the interface', () => {
     const { me, device } = withInterface();
     me.msg('e', 'set', '02:00:00:11:22:33');
