@@ -85,7 +85,9 @@ function planUdp(frame: Ethernet, ip: Ipv4 | Ipv6, header: VirtioHeader, partial
 
 /**
  * udp4_ufo_fragment and udp6_ufo_fragment. All fragments but the last are a multiple of 8 bytes (RFC 791): a size
- * that is not is rounded down, where the kernel would send fragments that do not fit together.
+ * that is not is rounded down, where the kernel would send fragments that do not fit together. Over IPv6 the offset
+ * counts from the fragmentable part on (RFC 8200, 4.5), where the kernel's own fragments count extension headers before
+ * it, too; our TAPs never ask for such datagrams (TUN_F_UFO), so the two do not meet.
  */
 function planFragments(frame: Ethernet, ip: Ipv4 | Ipv6, header: VirtioHeader): Planned {
   const udp = Udp.parse(frame.bytes, ip.transport, frame.end);

@@ -157,6 +157,20 @@ describe('segment, UDP fragments', () => {
     }
   });
 
+  it('over IPv6 count their offsets from the fragmentable part on, as RFC 8200 has it', () => {
+    for (const extensions of [[], ['hop'], ['hop', 'routing', 'hop']] as const) {
+      const shape: FrameShape = {
+        version: 6,
+        protocol: 'udp',
+        payload: count(56),
+        extensions: [...extensions],
+      };
+      const { frames } = run(buildSegment(shape, Gso.udpFragment, 24));
+      const field = buildFrame(shape).transport + 2;
+      expect(frames.map((frame) => frame[field] * 256 + frame[field + 1])).toEqual([1, 24 + 1, 48]);
+    }
+  });
+
   it('over IPv6 differ in their identification when the datagrams do', () => {
     const idOf = (first: number): string => {
       const payload = count(900);
