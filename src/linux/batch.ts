@@ -1,13 +1,12 @@
 /** The data path: frames read in batches, frames written in batches. Nothing here allocates per frame. */
 import type { DeviceCounters } from '../netgraph/device.js';
 import { EINVAL, ENETDOWN, ENOBUFS } from '../netgraph/errors.js';
-import { Frame, VNET_HEADER } from '../netgraph/frame.js';
+import { Frame, POISON, VNET_HEADER } from '../netgraph/frame.js';
 import type { Poller } from './native.js';
 
 const ETHERNET_HEADER = 14;
 /** A 64 KiB segment with link headers: what the addon has room for on the way in. */
 const LARGEST = 66048 - VNET_HEADER;
-const POISON = 0xdb;
 const ZERO_HEADER = new Uint8Array(VNET_HEADER);
 
 /** A frame of the slab. The write is put off to the end of the batch, so the bytes must stay as they are till then. */

@@ -42,4 +42,6 @@ export interface Environment {
   /** Calls `run` soon, after other work got its turn. */
   readonly later: (run: () => void) => void;
   readonly log: (line: string) => void;
+  /** Finds out nodes that use a frame after its time. Slow. */
+  readonly debug?: boolean;
 }

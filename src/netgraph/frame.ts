@@ -1,6 +1,9 @@
 /** Size of struct virtio_net_hdr_mrg_rxbuf, which stands before every frame that carries offload state. */
 export const VNET_HEADER = 12;
 
+/** In debug mode: what the bytes of frames become whose time is over. */
+export const POISON = 0xdb;
+
 /**
  * One Ethernet frame (or whatever a graph carries) on its way through the graph.
  *

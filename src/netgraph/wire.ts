@@ -1,7 +1,7 @@
 import { segment } from '../wire/segment.js';
 import { countDrop } from './drops.js';
 import { EINVAL } from './errors.js';
-import { Frame } from './frame.js';
+import { Frame, POISON } from './frame.js';
 import { type Hook, pass, type ReceiveFrame } from './hook.js';
 
 /**
@@ -15,12 +15,16 @@ export function onWire(receive: ReceiveFrame): ReceiveFrame {
 function receiveCut(frame: Frame, hook: Hook, receive: ReceiveFrame): number {
   const { bytes, offset, length } = frame;
   const keep = !frame.mayWrite;
+  const { debug } = hook.node.graph.env;
   let error = 0;
   const emit = (at: Uint8Array, start: number, size: number): void => {
     const piece = new Frame(at, start, size);
     // What needs nothing comes as it lies, among the bytes that others see.
     piece.shared = keep && at === bytes;
     error = pass(hook.node, piece, receive(piece, hook)) || error;
+    if (!debug) return;
+    piece.expire();
+    if (at !== bytes) at.fill(POISON, start, start + size);
   };
   if (segment(bytes, offset, length, emit, keep) !== 'malformed') return error;
   countDrop(hook.node, 'malformed');

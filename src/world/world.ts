@@ -45,6 +45,7 @@ export class World {
   constructor(options: WorldOptions = {}) {
     const log = options.log ?? ((line: string) => console.error(`netgraph: ${line}`));
     this.log = log;
+    const debug = options.debug ?? Boolean(process.env.NETGRAPH_DEBUG);
     const report = (error: unknown) => log(String((error as Error)?.stack ?? error));
     const modulePath =
       options.modulePath ?? (process.env.NETGRAPH_MODULE_PATH ?? '').split(':').filter(Boolean);
@@ -57,7 +58,7 @@ export class World {
       identityOf: (vnet) => this.jails.ownerOf(vnet)?.name ?? '',
       instance: options.instance,
       offloads: options.offloads,
-      debug: options.debug ?? Boolean(process.env.NETGRAPH_DEBUG),
+      debug,
       report,
     });
     this.jails = new Jails(this.vnets, {
@@ -75,6 +76,7 @@ export class World {
       loadType: (name) => modules.load(name),
       later: setImmediate,
       log,
+      debug,
     });
   }
 

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { Batches, type Port, Queue } from '../../src/linux/batch.js';
 import type { Poller } from '../../src/linux/native.js';
-import { type Frame, type Hook, newCounters, onWire, VNET_HEADER } from '../../src/netgraph/index.js';
+import { defineNode, type Frame, type NodeType, newCounters, VNET_HEADER } from '../../src/netgraph/index.js';
+import { Program } from '../support/program.js';
+import { simulatedWorld } from '../support/world.js';
 
 const SCRATCH = 1 << 12;
 const START = 64;
 const LENGTH = 60;
 
 /** The data path over a slab in memory: what `source` receives, and what was written to the others. */
-function scene() {
+function scene(debug = false) {
   const slab = new Uint8Array(2 * SCRATCH);
   const written: number[][] = [];
   const poller = {
@@ -27,7 +29,7 @@ function scene() {
   const report = (error: unknown) => {
     throw error;
   };
-  const batches = new Batches(poller as unknown as Poller, report, false);
+  const batches = new Batches(poller as unknown as Poller, report, debug);
   const port = (slot: number): Port & { receive: (frame: Frame) => void } => {
     const made = { counters: newCounters(), queue: new Queue(), receive() {}, lost() {} };
     made.queue.slot = slot;
@@ -46,23 +48,62 @@ function scene() {
   return { batches, port, source, arrive, written };
 }
 
-const scribble = (frame: Frame): number => {
-  frame.writable().view().fill(0x2a);
-  return 0;
-};
+/** A hook that leads to a node of a type of its own. */
+function hookTo(type: NodeType) {
+  const world = simulatedWorld({ types: [type] });
+  const me = new Program(world);
+  me.mkpeer('.', type.type, 'h', 'x');
+  return { world, hook: me.node.findHook('h')! };
+}
 
 describe('a frame that waits to be written', () => {
-  it.each([
-    ['as it is', scribble],
-    ['as on a wire', onWire(scribble)],
-  ])('is not changed by who gets it next, %s', (_, next) => {
+  it.each(['offload', 'wire'] as const)('is not changed by who gets it next, a type for %s', (frames) => {
+    const receive = (frame: Frame) => {
+      frame.writable().view().fill(0x2a);
+      return 0;
+    };
+    const { hook } = hookTo(
+      defineNode({ type: 'scribbler', cookie: 71, frames, create: () => ({ receive }) }),
+    );
     const { batches, port, source, arrive, written } = scene();
     const out = port(1);
     source.receive = (frame) => {
       batches.transmit(out, frame);
-      next(frame, {} as Hook);
+      hook.send(frame);
     };
     arrive();
     expect(written).toEqual([new Array(LENGTH).fill(1)]);
+  });
+});
+
+describe('a type that keeps a frame and does not retain() it', () => {
+  /** Looks at the first frame that it got whenever one comes. */
+  const keeper = (keep: (frame: Frame) => Frame) =>
+    defineNode({
+      type: 'keeper',
+      cookie: 70,
+      create() {
+        let kept: Frame | undefined;
+        return {
+          receive(frame) {
+            kept ??= keep(frame);
+            return kept.bytes[kept.offset]! - 1;
+          },
+        };
+      },
+    });
+
+  it.each([
+    ['is found out in debug mode', (frame: Frame) => frame, 5],
+    ['is not found out when it does', (frame: Frame) => frame.retain(), 0],
+  ])('%s', (_, keep, second) => {
+    const { source, arrive } = scene(true);
+    const { world, hook } = hookTo(keeper(keep));
+    const errors: number[] = [];
+    source.receive = (frame) => errors.push(hook.send(frame));
+    arrive();
+    arrive();
+    expect(errors).toEqual([0, second]);
+    expect(world.log.join()).toMatch(second === 0 ? /^$/ : /of type keeper failed: .* must retain\(\) it/);
   });
 });

@@ -219,6 +219,33 @@ describe('a frame whose time is over (debug mode)', () => {
     }
   });
 
+  it('may be a piece of another, and its bytes are of no use either', () => {
+    let kept: { frame: Frame; bytes: Uint8Array } | undefined;
+    const wire = defineNode({
+      type: 'wire',
+      cookie: 97,
+      frames: 'wire',
+      create: () => ({
+        receive(frame) {
+          kept ??= { frame, bytes: frame.view() };
+          return kept.frame.length * 0;
+        },
+      }),
+    });
+    const world = simulatedWorld({ types: [wire], debug: true });
+    const me = new Program(world);
+    me.mkpeer('.', 'wire', 'n', 'x');
+    const send = () => {
+      const needsChecksum = Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 6, 0, 0, 0);
+      const frame = new Frame(Uint8Array.of(...needsChecksum, ...new Uint8Array(60)), 12, 60, true);
+      frame.shared = true;
+      return me.node.findHook('n')!.send(frame);
+    };
+    expect([send(), kept!.bytes]).toEqual([0, new Uint8Array(60).fill(0xdb)]);
+    expect(send()).toBe(5);
+    expect(world.log[0]).toContain('of type wire failed: Error: a frame was used after its batch');
+  });
+
   it('is that for each use of it', () => {
     const frame = new Frame(Buffer.from('frame'));
     frame.expire();

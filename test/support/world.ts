@@ -198,7 +198,7 @@ export class SimulatedJails implements JailDirectory {
 
 /** A whole world without a system below it: pure, deterministic, and done when the test is. */
 export function simulatedWorld(
-  options: { types?: Iterable<NodeType>; seed?: number; devicesUp?: boolean } = {},
+  options: { types?: Iterable<NodeType>; seed?: number; devicesUp?: boolean; debug?: boolean } = {},
 ) {
   const log: string[] = [];
   const clock = new ManualClock();
@@ -215,6 +215,7 @@ export function simulatedWorld(
     loadType: (name) => extra.get(name) ?? nodeTypes.get(name),
     later: (run) => pending.push(run),
     log: (line) => log.push(line),
+    debug: options.debug,
   };
   const graph = new Netgraph(vnets, env);
   /** Gives postponed work its turns, at most so many. Says whether all of it is done. */
