@@ -217,11 +217,16 @@ export class Jails implements JailDirectory {
   private add(id: number, parent: Viewer, namespace: Namespace, settings: JailSettings): Jail {
     const vnet = settings.vnet === 'new' ? this.vnets.alloc() : (parent?.vnet ?? this.vnets.vnet0);
     const jail = new Jail(id, parent, vnet, namespace, settings, settings.netns !== undefined);
-    this.jails.set(id, jail);
     if (jail.ownsVnet) {
+      try {
+        this.watch(jail, namespace);
+      } catch (error) {
+        this.vnets.destroy(vnet);
+        throw error;
+      }
       this.owners.set(vnet, jail);
-      this.watch(jail, namespace);
     }
+    this.jails.set(id, jail);
     this.journal?.jail(jail.state());
     return jail;
   }

@@ -1,10 +1,10 @@
-import { type FSWatcher, watch as watchDirectory } from 'node:fs';
+import { watch as watchDirectory } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { codeOf, native } from './native.js';
 import type { Namespace } from './netns.js';
 import type { Reactor } from './reactor.js';
 
-/** How often a namespace that lost its name is looked at, milliseconds. */
+/** How often a namespace that lost its name is looked at, and one whose name cannot be watched, milliseconds. */
 const LINGER = 1000;
 
 export interface LifetimeEvents {
@@ -15,14 +15,15 @@ export interface LifetimeEvents {
 }
 
 interface Directory {
-  watcher: FSWatcher;
+  close(): void;
   /** By file name. */
   checks: Map<string, Set<() => void>>;
 }
 
 /**
  * Notices the end of namespaces that we keep alive ourselves, through a TAP's descriptor, so that the kernel has no
- * news of it: inotify(7) on the directory of the name, or a pidfd for the process it was adopted from.
+ * news of it: inotify(7) on the directory of the name, or a pidfd for the process it was adopted from. Both are scarce,
+ * and others may have used them up: then it looks every second.
  */
 export class Lifetimes {
   private readonly directories = new Map<string, Directory>();
@@ -61,7 +62,7 @@ export class Lifetimes {
   }
 
   close(): void {
-    for (const { watcher } of this.directories.values()) watcher.close();
+    for (const directory of this.directories.values()) directory.close();
     this.directories.clear();
   }
 
@@ -69,8 +70,7 @@ export class Lifetimes {
     try {
       return this.reactor.watch(native.pidfdOpen(pid), check);
     } catch (error) {
-      if (codeOf(error) !== 'ESRCH') throw error;
-      return () => {};
+      return codeOf(error) === 'ESRCH' ? () => {} : poll(check);
     }
   }
 
@@ -84,7 +84,7 @@ export class Lifetimes {
       set.delete(check);
       if (set.size === 0) directory.checks.delete(name);
       if (directory.checks.size > 0 || this.directories.get(dirname(path)) !== directory) return;
-      directory.watcher.close();
+      directory.close();
       this.directories.delete(dirname(path));
     };
   }
@@ -94,16 +94,31 @@ export class Lifetimes {
     const known = this.directories.get(path);
     if (known !== undefined) return known;
     const checks = new Map<string, Set<() => void>>();
-    const watcher = watchDirectory(path, { persistent: false }, (_event, file) => {
-      const names = file === null ? [...checks.keys()] : [file];
-      for (const name of names) for (const check of [...(checks.get(name) ?? [])]) check();
-    });
-    // The directory itself was removed: then so were the names.
-    watcher.on('error', () => {
-      for (const set of [...checks.values()]) for (const check of [...set]) check();
-    });
-    const directory = { watcher, checks };
+    const directory = { checks, close: watchNames(path, checks) };
     this.directories.set(path, directory);
     return directory;
   }
+}
+
+/** Runs the checks of names in a directory that something became of. @returns what ends that */
+function watchNames(path: string, checks: Directory['checks']): () => void {
+  const all = (): void => {
+    for (const set of [...checks.values()]) for (const check of [...set]) check();
+  };
+  try {
+    const watcher = watchDirectory(path, { persistent: false }, (_event, file) => {
+      if (file === null) all();
+      else for (const check of [...(checks.get(file) ?? [])]) check();
+    });
+    // The directory itself was removed: then so were the names.
+    watcher.on('error', all);
+    return () => watcher.close();
+  } catch {
+    return poll(all);
+  }
+}
+
+function poll(check: () => void): () => void {
+  const timer = setInterval(check, LINGER).unref();
+  return () => clearInterval(timer);
 }

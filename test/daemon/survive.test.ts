@@ -208,6 +208,25 @@ describeReal('after kill -9', () => {
     await until(async () => (await box.sh('jls name; ip netns list')) === '');
   });
 
+  it('jails and interfaces are whole when the system lets nothing be watched, and their end is noticed', async () => {
+    const { box } = t;
+    expect(await box.sh(LAB)).toBe('');
+    const before = await world(box);
+    await write(
+      box,
+      '/run/full.cjs',
+      `require('node:fs').watch = () => { throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' }); };
+       require('node:module').syncBuiltinESMExports();`,
+    );
+    await kill(box);
+    expect(await box.sh('NODE_OPTIONS="--require /run/full.cjs" jls >/dev/null')).toBe('');
+    expect(await notices(box)).toEqual([]);
+    expect(await world(box)).toBe(before);
+    expect(await box.sh('ip netns exec a ping -c 1 -W 2 192.0.2.2 >/dev/null')).toBe('');
+    expect(await box.sh('jail -c name=c vnet persist; ip netns del b')).toBe('');
+    await until(async () => (await box.sh('jls name')) === 'a\nc\n');
+  });
+
   it('names what others deleted while no daemon was there', async () => {
     const { box } = t;
     expect(await box.sh(`${LAB}; ngctl mkpeer . eiface e ether; ngctl mkpeer . eiface e ether`)).toBe('');

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { NetgraphClient } from '../../src/client/index.js';
+import { Jails } from '../../src/jail/index.js';
+import { VnetSystem } from '../../src/vnet/index.js';
 import { machine, until } from '../support/machine.js';
 import { describeReal } from '../support/sandbox.js';
 
@@ -159,5 +161,32 @@ describeReal('jails', () => {
     await t.box.sh('sleep 1.2');
     expect(await names()).toEqual(['c']);
     await c.close();
+  });
+});
+
+describeReal('a jail that cannot be made', () => {
+  it('is not there, and its name is free', async () => {
+    const vnets = new VnetSystem();
+    const name = `ngt${process.pid}`;
+    let refuse = true;
+    const jails = new Jails(vnets, {
+      lifetimes: {
+        watch() {
+          if (refuse) throw new Error('no more watches');
+          return () => {};
+        },
+      },
+      settled: async () => {},
+      utsDirectory: `/run/netgraph/uts-${name}`,
+      log: () => {},
+    });
+    try {
+      await expect(jails.create({ name, vnet: 'new' })).rejects.toThrow('no more watches');
+      expect([jails.list(undefined), [...vnets].length]).toEqual([[], 1]);
+      refuse = false;
+      expect((await jails.create({ name, vnet: 'new' })).id).toBe(1);
+    } finally {
+      await jails.close();
+    }
   });
 });
