@@ -1,6 +1,8 @@
 import {
   Namespace,
+  type NamespaceSpec,
   ownInode,
+  processOf,
   removeHolderDirectory,
   resumeHolderDirectory,
   UTS_DIRECTORY,
@@ -149,12 +151,13 @@ export class Jails implements JailDirectory {
 
   /**
    * The jail that a process with these namespaces is in.
-   * @throws NgError EPERM it is in a network namespace that belongs to no jail
+   * @throws NgError EPERM it is in a network namespace that belongs to no jail, ENXIO the jail is being removed
    */
   locate({ netInode, utsInode }: { netInode: number; utsInode: number }): Viewer {
-    const here = this.list(undefined).filter((jail) => networkOf(jail) === netInode);
+    const here = [...this.jails.values()].filter((jail) => networkOf(jail) === netInode);
     const jail =
       here.find(({ namespace }) => namespace?.utsInode === utsInode) ?? here.find(({ ownsVnet }) => ownsVnet);
+    if (jail?.dying) throw new NgError('ENXIO', `jail ${jail.name} is being removed`);
     if (jail === undefined && netInode !== ownInode())
       throw new NgError('EPERM', 'the caller is in a network namespace that is neither the host nor a jail');
     return jail;
@@ -200,7 +203,6 @@ export class Jails implements JailDirectory {
     try {
       const namespace = this.openNamespace(fullName, settings);
       try {
-        if (adopted) this.checkNotAdopted(namespace);
         return this.add(id, viewer, namespace, settings);
       } catch (error) {
         await namespace.remove();
@@ -215,6 +217,7 @@ export class Jails implements JailDirectory {
   }
 
   private add(id: number, parent: Viewer, namespace: Namespace, settings: JailSettings): Jail {
+    if (settings.netns !== undefined) this.checkNotAdopted(namespace);
     const vnet = settings.vnet === 'new' ? this.vnets.alloc() : (parent?.vnet ?? this.vnets.vnet0);
     const jail = new Jail(id, parent, vnet, namespace, settings, settings.netns !== undefined);
     if (jail.ownsVnet) {
@@ -234,7 +237,7 @@ export class Jails implements JailDirectory {
   private openNamespace(name: string, { netns, vnet, hostname }: JailSettings): Namespace {
     const { mark } = this.options;
     const { utsDirectory } = this;
-    if (netns !== undefined) return Namespace.adopt(/^\d+$/.test(netns) ? Number(netns) : netns);
+    if (netns !== undefined) return Namespace.adopt(specOf(netns));
     if (vnet === 'new') return Namespace.create(name, { hostname: hostname || name, utsDirectory, mark });
     return Namespace.createHostname(name, hostname || name, utsDirectory);
   }
@@ -251,38 +254,52 @@ export class Jails implements JailDirectory {
     const lost: string[] = [];
     const removing: Jail[] = [];
     resumeHolderDirectory(this.utsDirectory);
+    const names = fullNames(states);
     for (const state of outermostFirst(states)) {
-      const parent = state.parent === 0 ? undefined : this.jails.get(state.parent);
-      const full = parent === undefined ? state.settings.name : `${parent.name}.${state.settings.name}`;
+      const name = names.get(state.id)!;
+      this.lastId = Math.max(this.lastId, state.id);
       try {
-        if (parent === undefined && state.parent !== 0) throw new Error(`the jail around it is gone`);
         if (state.stage === 'making') {
-          if (!state.adopted) await this.discard(full, state);
+          if (!state.adopted) await this.discard(name, state);
           continue;
         }
-        const jail = this.takeUp(full, parent, state, rebooted);
-        this.lastId = Math.max(this.lastId, jail.id);
+        const jail = await this.takeUp(name, state, rebooted);
+        if (jail === undefined) continue;
         if (!jail.settings.persist) this.expireLater(jail);
         if (state.stage === 'removing') {
           this.unwatch(jail);
           removing.push(jail);
         }
       } catch (error) {
-        lost.push(`jail ${full} is gone: ${(error as Error).message}`);
-        if (!state.adopted)
-          await this.discard(full, state).catch((reason: Error) => lost.push(reason.message));
+        const { namespace } = state;
+        const left = !rebooted && namespace !== undefined && Namespace.restore(namespace).linked;
+        const rest = left ? `; ${namespace.path} stays` : '';
+        lost.push(`jail ${name} is gone: ${(error as Error).message}${rest}`);
       }
     }
     return { lost, removing };
   }
 
-  private takeUp(name: string, parent: Viewer, state: JailState, rebooted: boolean): Jail {
-    const { id, settings, adopted } = state;
-    const old = state.namespace === undefined ? undefined : Namespace.restore(state.namespace);
-    const there = settings.vnet === 'new' ? old?.linked : old?.utsLinked;
-    if (there) return this.add(id, parent, old!, settings);
-    if (state.stage === 'removing' && !adopted) return this.add(id, parent, old!, settings);
-    if (!rebooted) throw new Error('somebody deleted its namespace');
+  /**
+   * @returns undefined when it was being removed, and nothing is left of it
+   * @throws Error why it is a jail no more. What there is of it stays, unless it is a mere remainder
+   */
+  private async takeUp(name: string, state: JailState, rebooted: boolean): Promise<Jail | undefined> {
+    const { id, settings, adopted, stage } = state;
+    const parent = state.parent === 0 ? undefined : this.jails.get(state.parent);
+    if (parent === undefined && state.parent !== 0) throw new Error('the jail around it is gone');
+    // Numbers of namespaces and processes mean something else by then.
+    if (rebooted) return stage === 'removing' ? undefined : this.makeAgain(name, parent, state);
+    const namespace = Namespace.restore(state.namespace!);
+    const isThere = settings.vnet === 'new' ? namespace.linked : namespace.utsLinked;
+    if (isThere || (stage === 'removing' && !adopted)) return this.add(id, parent, namespace, settings);
+    await namespace.remove();
+    throw new Error('somebody deleted its namespace');
+  }
+
+  private makeAgain(name: string, parent: Viewer, { id, settings }: JailState): Jail {
+    if (settings.netns !== undefined && processOf(specOf(settings.netns)) > 0)
+      throw new Error(`process ${settings.netns}, whose namespace it was, ended with the system`);
     return this.add(id, parent, this.openNamespace(name, settings), settings);
   }
 
@@ -402,6 +419,19 @@ export class Jails implements JailDirectory {
 
 /** The inode of the network namespace that a jail is in. */
 const networkOf = (jail: Jail): number => jail.network?.namespace?.inode ?? ownInode();
+
+/** Digits alone are a process. */
+const specOf = (netns: string): NamespaceSpec => (/^\d+$/.test(netns) ? Number(netns) : netns);
+
+/** Of jails by ID, also of those that are gone. */
+function fullNames(states: readonly JailState[]): Map<number, string> {
+  const names = new Map<number, string>();
+  for (const { id, parent, settings } of outermostFirst(states)) {
+    const outer = names.get(parent);
+    names.set(id, outer === undefined ? settings.name : `${outer}.${settings.name}`);
+  }
+  return names;
+}
 
 /** Those that others are in before those. */
 function outermostFirst(states: readonly JailState[]): JailState[] {

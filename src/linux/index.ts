@@ -13,6 +13,7 @@ export {
   namedNamespaces,
   ownInode,
   processesIn,
+  processOf,
   removeHolderDirectory,
   removeHolders,
   resumeHolderDirectory,

@@ -118,7 +118,7 @@ export class Namespace {
    * EINVAL something else than a network namespace
    */
   static adopt(spec: NamespaceSpec): Namespace {
-    const process = typeof spec === 'number' ? spec : Number(/^\/proc\/(\d+)\/ns\/net$/.exec(spec)?.[1]);
+    const process = processOf(spec);
     if (process > 0) return Namespace.ofProcess(process);
     if (typeof spec === 'number') throw new NgError('ESRCH', `there is no process ${spec}`);
     const absolute = spec.startsWith('/');
@@ -251,6 +251,10 @@ function createOrExplain(name: string, create: () => void): void {
     throw new NgError('EEXIST', `there is a namespace ${name} already: ${ways}`);
   }
 }
+
+/** The process that a namespace is adopted by; NaN when it is adopted by something else. */
+export const processOf = (spec: NamespaceSpec): number =>
+  typeof spec === 'number' ? spec : Number(/^\/proc\/(\d+)\/ns\/net$/.exec(spec)?.[1]);
 
 /** The device number of namespace files, which tells them from files left where one was mounted. */
 const nsfs = statSync('/proc/self/ns/net').dev;

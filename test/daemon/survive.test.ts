@@ -79,6 +79,17 @@ async function write(box: Machine, path: string, text: string): Promise<void> {
   await new Promise((resolve) => writer.on('close', resolve));
 }
 
+/** Makes the journal one of an earlier start of the system. */
+async function reboot(box: Machine): Promise<void> {
+  const journal = await box.sh('cat /run/state/world.journal');
+  const changed = journal.replace(/^[0-9a-f]{8} (.*"boot":".*)$/gm, (_line, json: string) => {
+    const text = json.replace(/"boot":"[^"]*"/, '"boot":"another"');
+    return `${crc32(text).toString(16).padStart(8, '0')} ${text}`;
+  });
+  expect(changed).not.toBe(journal);
+  await write(box, '/run/state/world.journal', changed);
+}
+
 /** Everything but programs' sockets, as tools show it. */
 const world = (box: Machine) =>
   box.sh(`jls; for j in "" $(jls name); do
@@ -243,6 +254,32 @@ describeReal('after kill -9', () => {
     );
   });
 
+  it('takes nothing for its own but what it made: names may be those of others by now', async () => {
+    const { box } = t;
+    const made = `jail -c name=a vnet persist children.max=2; jexec a jail -c name=b vnet persist
+      jail -c name=b vnet persist; ngctl -j b mkpeer . eiface e ether; ip -n b addr add 192.0.2.1/24 dev ngeth0
+      jail -c name=c vnet persist`;
+    expect(await box.sh(made)).toBe('');
+    const before = await box.sh('ip -n b -br addr');
+    await killed(box, 'ip netns del a; ip netns del c; ip netns add c; ip -n c link add theirs type bridge');
+    expect(await notices(box)).toEqual([
+      'not taken up: jail a is gone: somebody deleted its namespace',
+      'not taken up: jail c is gone: somebody deleted its namespace',
+      'not taken up: jail a.b is gone: the jail around it is gone; /run/netns/a.b stays',
+    ]);
+    expect(await box.sh('jls name; ip netns list | cut -d" " -f1 | sort; ls /run/netgraph/uts')).toBe(
+      'b\na.b\nb\nc\na.b\nb\n',
+    );
+    expect(await box.sh('ip -n b -br addr')).toBe(before);
+    const repaired = ['hostname /run/netgraph/uts/a.b', 'namespace /run/netns/a.b'];
+    expect((await box.sh('netgraph repair | sort')).split('\n').filter(Boolean)).toEqual(
+      repaired.map((what) => `removed ${what}`),
+    );
+    expect(await box.sh('netgraph stop; ip netns; ip -n c -br link show theirs | cut -d" " -f1')).toBe(
+      'c\ntheirs\n',
+    );
+  });
+
   it('takes up the good part of a damaged journal, and names and spares the rest', async () => {
     const { box } = t;
     expect(await box.sh('ngctl mkpeer . eiface e ether; jail -c name=a vnet persist')).toBe('');
@@ -289,6 +326,32 @@ describeReal('after kill -9', () => {
     ).toBe('a\n1\n/run/netgraph:\n\n/run/state:\nworld.journal.damaged\n');
   });
 
+  it('adopts no namespace anew by the number of a process when the system was started anew', async () => {
+    const { box } = t;
+    const sleeper = box.spawn('unshare', '--net', 'sh', '-c', 'echo $$; exec sleep 1000');
+    const pid = String(await new Promise((resolve) => sleeper.stdout.once('data', resolve))).trim();
+    expect(await box.sh(`jail -c name=p netns=${pid} persist; jail -c name=n vnet persist`)).toBe('');
+    await kill(box);
+    await reboot(box);
+    await box.sh(`ip netns del n; kill ${pid}; jls >/dev/null`);
+    expect(await notices(box)).toEqual([
+      `not taken up: jail p is gone: process ${pid}, whose namespace it was, ended with the system`,
+    ]);
+    expect(await box.sh('jls name; netgraph stop')).toBe('n\n');
+  });
+
+  it('adopts the network of the host in no case', async () => {
+    const { box } = t;
+    expect(await box.sh('ip netns add there; jail -c name=p netns=there persist')).toBe('');
+    await kill(box);
+    await reboot(box);
+    await box.sh('umount /run/netns/there; mount --bind /proc/self/ns/net /run/netns/there; jls >/dev/null');
+    expect(await notices(box)).toEqual(['not taken up: jail p is gone: namespace there is that of the host']);
+    expect(await box.sh('jls name; netgraph stop; ip netns list | cut -d" " -f1; ip netns del there')).toBe(
+      'there\n',
+    );
+  });
+
   it('makes everything anew when the system was started anew', async () => {
     const { box } = t;
     expect(await box.sh(`${LAB}; ngctl mkpeer . eiface e ether; jail -c name=plain persist`)).toBe('');
@@ -299,13 +362,7 @@ describeReal('after kill -9', () => {
     };
     const addresses = await links();
     await kill(box);
-    const journal = await box.sh('cat /run/state/world.journal');
-    const changed = journal.replace(/^[0-9a-f]{8} (.*"boot":".*)$/gm, (_line, json: string) => {
-      const text = json.replace(/"boot":"[^"]*"/, '"boot":"another"');
-      return `${crc32(text).toString(16).padStart(8, '0')} ${text}`;
-    });
-    expect(changed).not.toBe(journal);
-    await write(box, '/run/state/world.journal', changed);
+    await reboot(box);
     await box.sh(`ip netns del a; ip netns del b; ip link del ngeth0
       for f in /run/netgraph/uts/*; do umount $f; done; umount /run/netgraph/uts; rm -r /run/netgraph/*`);
     await start(box);

@@ -81,6 +81,24 @@ describeReal('removing a jail', () => {
     await host.close();
   });
 
+  it('makes nobody in it one of the host meanwhile', async () => {
+    const host = await t.box.client();
+    for (const vnet of ['inherit', 'new']) {
+      await host.call('jail.create', { parameters: { name: 'h', persist: 'true', vnet } });
+      const script = `
+        process.on('SIGTERM', () => {
+          require('fs').writeFileSync('/run/said', require('child_process').spawnSync('jls', { encoding: 'utf8' }).stderr);
+          process.exit();
+        });
+        console.log('up'); setInterval(() => {}, 1000);`;
+      const inside = t.box.spawn('jexec', 'h', process.execPath, '-e', script);
+      await new Promise((resolve) => inside.stdout.once('data', resolve));
+      await remove(host, 'h');
+      expect(await t.box.sh('cat /run/said; rm /run/said')).toContain('jail h is being removed\n');
+    }
+    await host.close();
+  });
+
   it('works while its interfaces are full of frames', async () => {
     const host = await t.box.client();
     for (let round = 0; round < 3; round++) {
