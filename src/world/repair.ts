@@ -96,7 +96,7 @@ function strayInterfaces({ interfaces, jails }: World): Orphan[] {
 function strayNamespaces({ interfaces, jails }: World): Leftover[] {
   const known = new Set(jails.list(undefined).map(({ namespace }) => namespace?.inode));
   const strays = namedNamespaces().filter(
-    ({ path, inode }) => !known.has(inode) && markOf(path) === interfaces.alias,
+    ({ path, inode }) => !known.has(inode) && isMarked(path, interfaces),
   );
   return strays.map(({ path, inode }) => ({
     what: `namespace ${path}`,
@@ -105,13 +105,14 @@ function strayNamespaces({ interfaces, jails }: World): Leftover[] {
   }));
 }
 
-const markOf = (netns: string): string => {
+function isMarked(netns: string, interfaces: World['interfaces']): boolean {
   try {
-    return new Rtnetlink(netns).link('lo')?.alias ?? '';
+    const loopback = new Rtnetlink(netns).link('lo');
+    return loopback !== undefined && interfaces.isMarked(loopback);
   } catch {
-    return '';
+    return false;
   }
-};
+}
 
 /** Hostnames in our own directory that are those of no jail. */
 function strayHostnames({ jails }: World): Leftover[] {

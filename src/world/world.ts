@@ -115,6 +115,7 @@ export class World {
     const keeper = new Keeper(this, journal, bootId(), state.made);
     const rebooted = state.boot !== keeper.boot;
     const lost = await restore(this, state, rebooted, complete);
+    this.interfaces.closeInherited();
     keeper.carryOver(state, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
     if (state.stopping) await this.clear();
     if (taps !== undefined && lost.length === 0) keeper.goOn();

@@ -280,6 +280,22 @@ describeReal('after kill -9', () => {
     );
   });
 
+  it('knows interfaces that were given another description, and gives them back their mark', async () => {
+    const { box } = t;
+    const made = `for i in 0 1 2; do ngctl mkpeer . eiface e ether; ip addr add 192.0.2.$i/32 dev ngeth$i; done
+      ifconfig ngeth0 description uplink; ip link set ngeth1 alias "to the roof"`;
+    expect(await box.sh(made)).toBe('');
+    const listing = "ip -br addr; ngctl list | grep eiface; ip -o link | sed -n 's/.*alias //p'";
+    const before = (await box.sh(listing)).replace('to the roof', 'netgraph:/run/netgraph to the roof');
+    await killed(box);
+    expect(await box.sh(listing)).toBe(before);
+    expect(await box.sh('ip link set ngeth0 alias "to the roof"; netgraph restart >/dev/null')).toBe('');
+    expect(await box.sh(listing)).toBe(before.replace('uplink', 'to the roof'));
+    expect(await box.sh('netgraph repair')).toBe('');
+    expect(await notices(box)).toEqual([]);
+    expect(await box.sh('netgraph stop; ip -o link | wc -l')).toBe('1\n');
+  });
+
   it('takes up the good part of a damaged journal, and names and spares the rest', async () => {
     const { box } = t;
     expect(await box.sh('ngctl mkpeer . eiface e ether; jail -c name=a vnet persist')).toBe('');

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { NgError } from '../../src/netgraph/index.js';
@@ -35,6 +36,21 @@ describeRoot('TAP interfaces', () => {
     expect(ipJson('-n', t.box.netnsOf(here).name, 'link').map((other) => other.ifname)).toEqual(['lo']);
     expect(device.name).toBe('ngeth0');
     expect(code(() => device.address()).code).toBe('ENXIO');
+  });
+
+  it('go on with the descriptors of another host, and those of no use are closed', async () => {
+    const vnet = t.box.vnet();
+    const [old, host] = [t.box.host({ instance: 'lab' }), t.box.host({ instance: 'lab' })];
+    const [used, unused] = ['e0', 'e1'].map((name) => old.createEthernet(vnet, name, quiet));
+    old.keepAll();
+    host.inherit(old.handOver());
+    expect(host.resumeEthernet(vnet, used!.resume(), quiet).fd).toBe(used!.fd);
+    host.closeInherited();
+    expect(existsSync(`/proc/self/fd/${unused!.fd}`)).toBe(false);
+    // Its interface stays.
+    const named = ipJson('-n', t.box.netnsOf(vnet).name, 'link').map((link) => link.ifname);
+    expect(named).toEqual(['lo', 'e0', 'e1']);
+    expect([...host.orphans([t.box.netnsOf(vnet)])].map(({ link }) => link.name)).toEqual(['e1']);
   });
 
   it('refuse names that are taken, also by a persistent TAP of somebody else', () => {

@@ -113,9 +113,9 @@ export class TapHost implements DeviceProvider {
 
   /** @throws NgError as `createEthernet`; EEXIST also when the name is that of an interface of others by now */
   resumeEthernet(vnet: Vnet, kept: unknown, events: EthernetEvents): TapDevice {
-    const { name, index, netns: inode, mac, offloads } = kept as Kept;
+    const { name, netns: inode, mac, offloads } = kept as Kept;
     return attempt(`interface ${name}`, () => {
-      const found = this.find(vnet, inode, index, name);
+      const found = this.find(vnet, kept as Kept);
       const spec = found?.spec ?? this.options.netnsOf(vnet);
       return within(spec, (netns) => {
         const fd = found === undefined ? this.openTap(netns, name) : this.takeUp(netns, inode, found.link);
@@ -162,6 +162,17 @@ export class TapHost implements DeviceProvider {
     for (const [key, fd] of taps) this.inherited.set(key, fd);
   }
 
+  /** Closes those of which nobody wanted to know. Their interfaces stay. */
+  closeInherited(): void {
+    for (const fd of this.inherited.values()) closeSync(fd);
+    this.inherited.clear();
+  }
+
+  /** Whether an interface has our mark, with or without a description behind it. */
+  isMarked({ alias }: Link): boolean {
+    return alias === this.alias || alias.startsWith(`${this.alias} `);
+  }
+
   /** Interfaces with our mark that belong to no device, in all namespaces that we know or in some. */
   *orphans(where = this.options.namespaces?.() ?? []): Iterable<Orphan> {
     for (const spec of where) {
@@ -170,8 +181,7 @@ export class TapHost implements DeviceProvider {
       if (inode === undefined || (spec instanceof Namespace && !spec.linked)) continue;
       const devices = this.places.get(inode)?.devices;
       for (const link of new Rtnetlink(netns).links())
-        if (link.kind === 'tun' && link.alias === this.alias && !devices?.has(link.index))
-          yield { netns, link };
+        if (link.kind === 'tun' && this.isMarked(link) && !devices?.has(link.index)) yield { netns, link };
     }
   }
 
@@ -218,14 +228,19 @@ export class TapHost implements DeviceProvider {
     }
   }
 
-  /** An interface of ours that outlived the process that made it. */
-  private find(vnet: Vnet, inode: number, index: number, name: string) {
+  /**
+   * An interface of ours that outlived the process that made it. The administrator may have given it another alias:
+   * then it is known by its index and address.
+   */
+  private find(vnet: Vnet, { netns: inode, index, name, mac }: Kept) {
     for (const spec of this.whereabouts(vnet)) {
       if (typeof spec === 'number') continue;
       const path = spec instanceof Namespace ? spec.path : spec;
       if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) continue;
-      const links = new Rtnetlink(path).linksOf([index, name]);
-      const link = links.find((one) => one?.alias === this.alias);
+      const links = new Rtnetlink(path).linksOf([index, name]).filter((link) => link?.kind === 'tun');
+      const link =
+        links.find((one) => this.isMarked(one!)) ??
+        links.find((one) => one!.index === index && Buffer.from(one!.address).toString('hex') === mac);
       return link && { spec, link };
     }
     return undefined;
@@ -266,7 +281,8 @@ export class TapHost implements DeviceProvider {
       const link = rtnetlink.link(name);
       if (link === undefined) throw new NgError('ENXIO', `${name} was deleted while it was made`);
       try {
-        rtnetlink.setLink(link.index, { alias: this.alias });
+        if (!this.isMarked(link))
+          rtnetlink.setLink(link.index, { alias: `${this.alias} ${link.alias}`.trimEnd() });
       } catch {
         // A courtesy, which not every kernel has room for.
       }
