@@ -40,11 +40,15 @@ const commands: Record<string, Command> = {
     // What one left that was killed, another has to take up before it can take it down.
     const { journal, lock, log } = instancePaths();
     const startDaemon = [journal, lock, log].some((file) => existsSync(file));
-    const pid = await ask(async (client) => {
-      await client.call('stop', {});
-      return client.daemon.pid;
-    }, startDaemon);
-    if (pid !== undefined) await ended(pid);
+    let pid: number | undefined;
+    try {
+      await ask((client) => {
+        pid = client.daemon.pid;
+        return client.call('stop', {});
+      }, startDaemon);
+    } finally {
+      if (pid !== undefined) await ended(pid);
+    }
     return EX.OK;
   },
 

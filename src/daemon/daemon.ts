@@ -90,7 +90,10 @@ export class Daemon {
     return daemon;
   }
 
-  /** Takes the world down and the socket away; `stopped` tells when the last client has left, too. */
+  /**
+   * Takes the world down and the socket away; `stopped` tells when the last client has left, too.
+   * @throws NgError EBUSY what of the world is still there; the journal stays then, for the next daemon to try it again
+   */
   stop(): Promise<void> {
     this.stopping ??= this.shutDown();
     return this.stopping;
@@ -271,13 +274,15 @@ export class Daemon {
       for (const file of [log, oldLog(log)]) rmSync(file, { force: true });
     } catch (error) {
       this.log(`shutdown: ${(error as Error).stack}`, 'error');
+      throw NgError.fromSystem(error, 'not all is gone, stop again to try it again');
+    } finally {
+      for (const file of [socket, lock]) rmSync(file, { force: true });
+      for (const client of this.refused) client.destroy();
+      // After the answer to whoever asked for this.
+      setImmediate(() => {
+        for (const connection of this.connections) connection.end();
+      });
     }
-    for (const file of [socket, lock]) rmSync(file, { force: true });
-    for (const client of this.refused) client.destroy();
-    // After the answer to whoever asked for this.
-    setImmediate(() => {
-      for (const connection of this.connections) connection.end();
-    });
   }
 }
 

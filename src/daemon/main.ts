@@ -37,7 +37,7 @@ export async function runDaemon(): Promise<number> {
       // A service that stops, with the machine say, is to go on later. `netgraph stop` means the end of everything.
       if (manager.isThere) leave(signal);
       log(`${signal}: stopping`);
-      void daemon.stop();
+      daemon.stop().catch(() => {}); // the log tells
     });
   function leave(signal: string): never {
     log(`${signal}: all stays for the next daemon`, 'info');

@@ -60,6 +60,8 @@ export class Jails implements JailDirectory {
   private readonly owners = new Map<Vnet, Jail>();
   private readonly watches = new Map<Jail, () => void>();
   private readonly expiring = new Set<Jail>();
+  /** IDs of jails that could not be taken up. */
+  private readonly waiting = new Set<number>();
   readonly utsDirectory: string;
   /** Set when jails outlive the program. */
   journal: JailJournal | undefined;
@@ -110,13 +112,25 @@ export class Jails implements JailDirectory {
     return this.inTurn(() => this.takeDown(jail));
   }
 
-  /** Removes all jails, the newest first. There are no new ones from now on. */
-  close(): Promise<void> {
+  /**
+   * Removes all jails, the newest first. There are no new ones from now on.
+   * @returns what could not be removed, in sentences
+   */
+  close(): Promise<string[]> {
     this.closed = true;
     return this.inTurn(async () => {
+      const failures: string[] = [];
+      const attempt = async (what: string, work: () => Promise<void> | void): Promise<void> => {
+        try {
+          await work();
+        } catch (error) {
+          failures.push(`${what}: ${(error as Error).message}`);
+        }
+      };
       for (const jail of this.list(undefined).reverse())
-        await this.takeDown(jail).catch((error: Error) => this.log(jail, error));
-      removeHolderDirectory(this.utsDirectory);
+        await attempt(`jail ${jail.name}`, () => this.takeDown(jail));
+      await attempt('hostnames', () => removeHolderDirectory(this.utsDirectory));
+      return failures;
     });
   }
 
@@ -245,12 +259,13 @@ export class Jails implements JailDirectory {
   /**
    * Takes up jails that outlived the program that made them.
    * @param rebooted whether the system was started anew since, so that what is gone is to be made again
-   * @returns what became of those that are no more, in sentences; and the jails whose removal was under way
+   * @returns what became of those that are no more, in sentences; the jails whose removal was under way; and the IDs of
+   *   those that cannot be taken up now, but perhaps another time
    */
   async restore(
     states: readonly JailState[],
     rebooted: boolean,
-  ): Promise<{ lost: string[]; removing: Jail[] }> {
+  ): Promise<{ lost: string[]; removing: Jail[]; waiting: ReadonlySet<number> }> {
     const lost: string[] = [];
     const removing: Jail[] = [];
     resumeHolderDirectory(this.utsDirectory);
@@ -264,42 +279,53 @@ export class Jails implements JailDirectory {
           continue;
         }
         const jail = await this.takeUp(name, state, rebooted);
-        if (jail === undefined) continue;
+        if (typeof jail === 'string') lost.push(`jail ${name} is gone: ${jail}`);
+        if (!(jail instanceof Jail)) continue;
         if (!jail.settings.persist) this.expireLater(jail);
         if (state.stage === 'removing') {
           this.unwatch(jail);
           removing.push(jail);
         }
       } catch (error) {
-        const { namespace } = state;
-        const left = !rebooted && namespace !== undefined && Namespace.restore(namespace).linked;
-        const rest = left ? `; ${namespace.path} stays` : '';
-        lost.push(`jail ${name} is gone: ${(error as Error).message}${rest}`);
+        lost.push(`jail ${name} has to wait: ${(error as Error).message}`);
+        this.waiting.add(state.id);
       }
     }
-    return { lost, removing };
+    return { lost, removing, waiting: this.waiting };
+  }
+
+  /** Gives up those that `restore` could not take up. */
+  forget(): void {
+    this.waiting.clear();
   }
 
   /**
-   * @returns undefined when it was being removed, and nothing is left of it
-   * @throws Error why it is a jail no more. What there is of it stays, unless it is a mere remainder
+   * @returns why it is a jail no more; nothing when it was being removed, and nothing is left of it
+   * @throws Error why it cannot be one now
    */
-  private async takeUp(name: string, state: JailState, rebooted: boolean): Promise<Jail | undefined> {
+  private async takeUp(
+    name: string,
+    state: JailState,
+    rebooted: boolean,
+  ): Promise<Jail | string | undefined> {
     const { id, settings, adopted, stage } = state;
     const parent = state.parent === 0 ? undefined : this.jails.get(state.parent);
-    if (parent === undefined && state.parent !== 0) throw new Error('the jail around it is gone');
-    // Numbers of namespaces and processes mean something else by then.
-    if (rebooted) return stage === 'removing' ? undefined : this.makeAgain(name, parent, state);
     const namespace = Namespace.restore(state.namespace!);
-    const isThere = settings.vnet === 'new' ? namespace.linked : namespace.utsLinked;
+    const isThere = !rebooted && (settings.vnet === 'new' ? namespace.linked : namespace.utsLinked);
+    if (parent === undefined && state.parent !== 0) {
+      if (this.waiting.has(state.parent)) throw new Error('the jail around it has to wait');
+      return `the jail around it is gone${isThere ? `; ${namespace.path} stays` : ''}`;
+    }
+    // Numbers of namespaces and processes mean something else after a restart of the system.
+    if (rebooted) return stage === 'removing' ? undefined : this.makeAgain(name, parent, state);
     if (isThere || (stage === 'removing' && !adopted)) return this.add(id, parent, namespace, settings);
     await namespace.remove();
-    throw new Error('somebody deleted its namespace');
+    return 'somebody deleted its namespace';
   }
 
-  private makeAgain(name: string, parent: Viewer, { id, settings }: JailState): Jail {
+  private makeAgain(name: string, parent: Viewer, { id, settings }: JailState): Jail | string {
     if (settings.netns !== undefined && processOf(specOf(settings.netns)) > 0)
-      throw new Error(`process ${settings.netns}, whose namespace it was, ended with the system`);
+      return `process ${settings.netns}, whose namespace it was, ended with the system`;
     return this.add(id, parent, this.openNamespace(name, settings), settings);
   }
 
@@ -377,9 +403,9 @@ export class Jails implements JailDirectory {
 
   private checkFreeId(id: number, viewer: Viewer): void {
     const taken = this.jails.get(id);
-    if (taken === undefined) return;
+    if (taken === undefined && !this.waiting.has(id)) return;
     // Whose it is outside is no business of those inside.
-    const whose = taken.isWithin(viewer) ? ` by jail ${taken.name}` : '';
+    const whose = taken?.isWithin(viewer) ? ` by jail ${taken.name}` : '';
     throw new NgError('EEXIST', `jid ${id} is taken${whose}`);
   }
 

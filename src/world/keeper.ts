@@ -8,6 +8,7 @@ import {
   type Observer,
 } from '../netgraph/index.js';
 import type { Journal } from '../state/index.js';
+import type { Waiting } from './restore.js';
 import { type EdgeState, type Entry, WorldState } from './state.js';
 import type { World } from './world.js';
 
@@ -42,6 +43,8 @@ export class Keeper implements Observer, JailJournal {
   private readonly changedNodes = new Set<Node>();
   private readonly changedHooks = new Set<Hook>();
   private readonly pending: Entry[] = [];
+  /** What would take away from the journal what could not be taken up. */
+  private readonly waiting: Entry[] = [];
   private scheduled = false;
   private keeping = false;
   private rewrittenSize = 0;
@@ -118,10 +121,38 @@ export class Keeper implements Observer, JailJournal {
     this.push({ sysctl: [jail, name, value] });
   }
 
-  /** Notes what of an earlier world holds for this one, and does not show in its nodes. */
-  carryOver({ sysctls, lastIds }: WorldState, isThere: (jail: number) => boolean): void {
-    for (const sysctl of sysctls.values()) if (isThere(sysctl[0])) this.push({ sysctl });
-    for (const lastId of lastIds) if (isThere(lastId[0])) this.push({ lastId });
+  /**
+   * Notes what of an earlier world holds for this one, and does not show in its nodes; and what could not be taken up,
+   * so that the next start can try it again.
+   */
+  carryOver(earlier: WorldState, { jails, nodes }: Waiting, isThere: (jail: number) => boolean): void {
+    const holds = (jail: number): boolean => isThere(jail) || jails.has(jail);
+    for (const sysctl of earlier.sysctls.values()) if (holds(sysctl[0])) this.push({ sysctl });
+    for (const lastId of earlier.lastIds) if (holds(lastId[0])) this.push({ lastId });
+    for (const [id, jail] of earlier.jails) if (jails.has(id)) this.wait({ jail }, { jailGone: id });
+    const waits = (jail: number, id: number): boolean => jails.has(jail) || nodes.has(`${jail}/${id}`);
+    for (const node of earlier.nodes.values()) {
+      const [jail, { id }] = node;
+      if (waits(jail, id)) this.wait({ node }, { nodeGone: [jail, id] });
+    }
+    // The hooks of nodes that are there may be used for others meanwhile.
+    for (const edge of earlier.edges.values())
+      if (waits(edge[0], edge[1]) && waits(edge[3], edge[4])) this.wait({ edge }, { edgeGone: edge });
+  }
+
+  private wait(entry: Entry, gone: Entry): void {
+    this.push(entry);
+    this.waiting.push(gone);
+  }
+
+  /** Whether something is noted that could not be taken up. */
+  get isWaiting(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /** Gives up what could not be taken up. */
+  forget(): void {
+    for (const gone of this.waiting.splice(0)) this.push(gone);
   }
 
   /** Writes what has changed. When that fails it is tried again with what changes next. */

@@ -39,23 +39,30 @@ export async function repair(world: World, files: readonly string[], dryRun: boo
   const release = await world.jails.hold();
   try {
     await world.settled();
-    const [removed, left]: [string[], string[]] = [[], []];
-    for (const { what, why, remove } of leftovers(world, files)) {
-      if (why !== '') {
-        left.push(`${what}: ${why}`);
-        continue;
-      }
-      try {
-        if (!dryRun) await remove();
-        removed.push(what);
-      } catch (error) {
-        left.push(`${what}: ${(error as Error).message}`);
-      }
-    }
-    return { removed, left };
+    const repairs = await clearAway(leftovers(world, files), dryRun);
+    if (!dryRun) world.forget();
+    return repairs;
   } finally {
     release();
   }
+}
+
+/** Removes what may go. @param dryRun only tells of it */
+export async function clearAway(things: readonly Leftover[], dryRun = false): Promise<Repairs> {
+  const [removed, left]: [string[], string[]] = [[], []];
+  for (const { what, why, remove } of things) {
+    if (why !== '') {
+      left.push(`${what}: ${why}`);
+      continue;
+    }
+    try {
+      if (!dryRun) await remove();
+      removed.push(what);
+    } catch (error) {
+      left.push(`${what}: ${(error as Error).message}`);
+    }
+  }
+  return { removed, left };
 }
 
 /** All of it, what is inside before what is around. */

@@ -12,31 +12,51 @@ import { leftovers } from './repair.js';
 import type { EdgeState, WorldState } from './state.js';
 import type { World } from './world.js';
 
+/** What could not be made again now, but perhaps another time: jails by ID, nodes by their keys. */
+export interface Waiting {
+  readonly jails: ReadonlySet<number>;
+  readonly nodes: ReadonlySet<string>;
+}
+
 /**
  * Makes a world what it was: jails, limits, nodes, edges, what nodes were told; and finishes removals that were under
  * way.
  * @param complete whether the state is all that there was, so that what it has not is known to be going
  * @returns what could not be made again, and what is there besides, in sentences
  */
-export async function restore(world: World, state: WorldState, rebooted: boolean, complete: boolean) {
-  const { lost, removing } = await world.jails.restore([...state.jails.values()], rebooted);
+export async function restore(
+  world: World,
+  state: WorldState,
+  rebooted: boolean,
+  complete: boolean,
+): Promise<{ lost: string[]; waiting: Waiting }> {
+  const found = await world.jails.restore([...state.jails.values()], rebooted);
+  const { lost, removing } = found;
   const vnets = new Map<number, Vnet>([[0, world.vnet0]]);
   for (const jail of world.jails.list(undefined))
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
-  lost.push(...restoreGraph(world.graph, vnets, state));
+  const graph = restoreGraph(world.graph, vnets, state);
+  lost.push(...graph.lost);
 
-  if (complete) await world.interfaces.removeOrphans([...world.interfaces.orphans()]);
+  // An interface without a node may be that of one that has to wait.
+  if (complete && graph.waiting.size === 0)
+    await world.interfaces.removeOrphans([...world.interfaces.orphans()]);
   else for (const { what } of leftovers(world)) lost.push(`${what} has our mark`);
   for (const jail of removing) await world.jails.remove(jail);
-  return lost;
+  return { lost, waiting: { jails: found.waiting, nodes: graph.waiting } };
 }
 
 /**
  * Makes nodes and edges what they were, in vnets by ID of their jail.
- * @returns what could not be made again, in sentences
+ * @returns what could not be made again, in sentences; and the keys of the nodes among that
  */
-export function restoreGraph(graph: Netgraph, vnets: ReadonlyMap<number, Vnet>, state: WorldState): string[] {
+export function restoreGraph(
+  graph: Netgraph,
+  vnets: ReadonlyMap<number, Vnet>,
+  state: WorldState,
+): { lost: string[]; waiting: ReadonlySet<string> } {
   const lost: string[] = [];
+  const waiting = new Set<string>();
   const attempt = (what: string, work: () => void): void => {
     try {
       work();
@@ -53,8 +73,10 @@ export function restoreGraph(graph: Netgraph, vnets: ReadonlyMap<number, Vnet>, 
   for (const [key, [jail, node]] of state.nodes) {
     const vnet = vnets.get(jail);
     if (vnet === undefined) continue; // its jail is named already
+    waiting.add(key);
     attempt(`${node.type} node ${node.name || `[${node.id.toString(16)}]`}`, () => {
       nodes.set(key, restoreNode(graph, vnet, node));
+      waiting.delete(key);
     });
   }
   const bereft: Node[] = [];
@@ -75,7 +97,7 @@ export function restoreGraph(graph: Netgraph, vnets: ReadonlyMap<number, Vnet>, 
   // What goes with nodes that are gone.
   for (const node of halves) graph.removeNode(node);
   for (const node of bereft) removeUnused(node);
-  return lost;
+  return { lost, waiting };
 }
 
 const isWarp = ([jail, , , peerJail]: EdgeState): boolean => jail !== peerJail;

@@ -87,6 +87,8 @@ export class WorldState {
     this.jails.delete(id);
     this.lastIds.delete(id);
     for (const [key, [jail]] of this.sysctls) if (jail === id) this.sysctls.delete(key);
+    // Those that could not be taken up: all others are gone before their jail.
+    for (const [key, [jail]] of this.nodes) if (jail === id) this.nodes.delete(key);
   }
 }
 

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import { type Jail, Jails } from '../jail/index.js';
 import { bootId, TapHost, UTS_DIRECTORY } from '../linux/index.js';
-import { Netgraph, removeUnused } from '../netgraph/index.js';
+import { Netgraph, NgError, removeUnused } from '../netgraph/index.js';
 import type { OpenedJournal } from '../state/index.js';
 import { type Vnet, VnetSystem } from '../vnet/index.js';
 import { systemClock } from './clock.js';
 import { Keeper } from './keeper.js';
 import { ModuleLoader } from './modules.js';
+import { clearAway, leftovers } from './repair.js';
 import { restore } from './restore.js';
 import { LocalSocket } from './socket.js';
 import { type Entry, WorldState } from './state.js';
@@ -114,9 +115,9 @@ export class World {
     if (state.stopping && complete) state.end();
     const keeper = new Keeper(this, journal, bootId(), state.made);
     const rebooted = state.boot !== keeper.boot;
-    const lost = await restore(this, state, rebooted, complete);
+    const { lost, waiting } = await restore(this, state, rebooted, complete);
     this.interfaces.closeInherited();
-    keeper.carryOver(state, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
+    keeper.carryOver(state, waiting, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
     if (state.stopping) await this.clear();
     if (taps !== undefined && lost.length === 0) keeper.goOn();
     else keeper.start();
@@ -133,6 +134,12 @@ export class World {
   /** Writes down what is done: it survives from now on. */
   commit(): void {
     this.keeper?.commit();
+  }
+
+  /** Gives up what `keep` could not take up: it is not tried again. */
+  forget(): void {
+    this.jails.forget();
+    this.keeper?.forget();
   }
 
   /** Makes the journal short, so that it is soon read. @throws Error it cannot be written */
@@ -161,16 +168,17 @@ export class World {
     this.keeper?.sysctl(this.jails.idOf(vnet), name, value);
   }
 
-  /** Takes down jails, nodes and interfaces. */
+  /** Takes down jails, nodes and interfaces. @throws NgError EBUSY what of it is still there, in sentences */
   async close(): Promise<void> {
+    const isWaiting = this.keeper?.isWaiting ?? false;
     this.keeper?.stop();
     this.keeper = undefined;
-    try {
-      await this.jails.close();
-      this.graph.close();
-    } finally {
-      await this.interfaces.close();
-    }
+    const failures = await this.jails.close();
+    this.graph.close();
+    await this.interfaces.close();
+    // What could not be taken up, with all else that is nobody's now.
+    if (isWaiting) failures.push(...(await clearAway(leftovers(this))).left);
+    if (failures.length > 0) throw new NgError('EBUSY', failures.join('; '));
   }
 
   /** Takes down everything, and is ready for more. */

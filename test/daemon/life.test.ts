@@ -76,6 +76,20 @@ describeReal('the daemon', () => {
     expect(await box.sh(EVERYTHING)).toBe(before);
   });
 
+  it('says what it cannot take down, and tries it again when it is told to', async () => {
+    const { box } = t;
+    const before = await box.sh(EVERYTHING);
+    await makeBusy(box);
+    await box.sh('mount -o remount,bind,ro /run/netns');
+    expect(await box.sh('netgraph stop')).toMatch(
+      /^netgraph: not all is gone, stop again to try it again: .*jail b: .*EROFS.*jail a: .*EROFS.*\n\(exit \d+\)\n$/,
+    );
+    expect(await box.sh('pgrep -f [n]etgraph.js.daemon; ls /run/state')).toBe('world.journal\n');
+    await box.sh('mount -o remount,bind,rw /run/netns');
+    expect(await box.sh('netgraph stop')).toBe('');
+    expect(await box.sh(EVERYTHING)).toBe(before);
+  });
+
   it('leaves nothing when it gets SIGTERM, however often', async () => {
     const { box } = t;
     const before = await box.sh(EVERYTHING);

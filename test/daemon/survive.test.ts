@@ -47,6 +47,14 @@ else:
 print(total, digest.hexdigest())
 `;
 
+/** Has a TAP in use until the end of its standard input. */
+const HOLD = `
+import fcntl, os, struct, sys
+fd = os.open('/dev/net/tun', os.O_RDWR)
+fcntl.ioctl(fd, 0x400454ca, struct.pack('16sH', sys.argv[1].encode(), 0x5002)) # TUNSETIFF: a TAP with vnet headers
+print('up', flush=True)
+sys.stdin.read()`;
+
 async function kill(box: Machine): Promise<void> {
   const { pid } = await box.status();
   await box.sh(`kill -9 ${pid}; while kill -0 ${pid} 2>/dev/null; do sleep 0.01; done`);
@@ -294,6 +302,56 @@ describeReal('after kill -9', () => {
     expect(await box.sh('netgraph repair')).toBe('');
     expect(await notices(box)).toEqual([]);
     expect(await box.sh('netgraph stop; ip -o link | wc -l')).toBe('1\n');
+  });
+
+  it('leaves what it cannot take up as it is, and takes it up another time', async () => {
+    const { box } = t;
+    const made = `jail -c name=a vnet persist; ngctl -j a mkpeer . eiface e ether
+      ngctl mkpeer . eiface e ether; ip addr add 192.0.2.1/24 dev ngeth0; ip link set ngeth0 mtu 1400`;
+    expect(await box.sh(made)).toBe('');
+    const listing =
+      'ip -br addr; ngctl list | grep eiface; ip -n a -br addr; jls name; ngctl -j a list | grep eiface';
+    const before = await box.sh(listing);
+    const links = await box.sh('ip -br addr');
+    await kill(box);
+    await write(box, '/run/hold.py', HOLD);
+    const holder = box.spawn('python3', '/run/hold.py', 'ngeth0');
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    const names = (text: string) => text.replace(/ (UP|DOWN|UNKNOWN) /g, '');
+    for (let i = 0; i < 2; i++) {
+      await start(box);
+      expect(await notices(box)).toEqual([
+        expect.stringMatching(/^not taken up: eiface node ngeth0: .*EBUSY/),
+        'not taken up: interface ngeth0 of the host has our mark',
+      ]);
+      expect(names(await box.sh('ip -br addr'))).toBe(names(links));
+      await kill(box);
+    }
+    holder.stdin.end();
+    await until(() => holder.exitCode !== null);
+    await start(box);
+    expect(await notices(box)).toEqual([]);
+    expect(await box.sh(listing)).toBe(before);
+    expect(await box.sh('netgraph stop; ip -o link | wc -l')).toBe('1\n');
+  });
+
+  it('forgets what it could not take up when it is told to repair, or to stop', async () => {
+    const { box } = t;
+    await write(box, '/run/hold.py', HOLD);
+    for (const end of ['netgraph repair', 'netgraph stop']) {
+      expect(await box.sh('ngctl mkpeer . eiface e ether')).toBe('');
+      await kill(box);
+      const holder = box.spawn('python3', '/run/hold.py', 'ngeth0');
+      await new Promise((resolve) => holder.stdout.once('data', resolve));
+      await start(box);
+      expect(await notices(box)).toHaveLength(2);
+      expect(await box.sh(`${end} >/dev/null`)).toBe('');
+      holder.stdin.end();
+      expect(await box.sh('jls -c; ip -o link | wc -l')).toBe('1\n');
+      await kill(box);
+      await start(box);
+      expect([await notices(box), await box.sh('ip -o link | wc -l')]).toEqual([[], '1\n']);
+    }
   });
 
   it('takes up the good part of a damaged journal, and names and spares the rest', async () => {

@@ -61,7 +61,7 @@ function again(world: SimulatedWorld, notebook: Notebook) {
     const jail = other.jails.create(name, { parent: vnets.get(world.jails.idOf(parent)), id });
     vnets.set(id, jail.vnet);
   }
-  return { other, lost: restoreGraph(other.graph, vnets, notebook.state) };
+  return { other, ...restoreGraph(other.graph, vnets, notebook.state) };
 }
 
 /** Everything that lasts of a graph, in the order in which it is there. */
