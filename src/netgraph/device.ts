@@ -89,6 +89,8 @@ export interface DeviceProvider {
    * @throws NgError EEXIST the name is taken by another interface; others as the system says
    */
   createEthernet(vnet: Vnet, name: string, events: EthernetEvents): EthernetDevice;
+  /** Names of all interfaces in a vnet, also of those that others made. */
+  names(vnet: Vnet): ReadonlySet<string>;
   /**
    * Takes up an interface that outlived the program; makes one like it if it did not.
    * @param kept what `EthernetDevice.resume` gave

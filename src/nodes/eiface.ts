@@ -176,14 +176,18 @@ function makeInterface(devices: DeviceProvider, vnet: Vnet, events: EthernetEven
   const taken = units.get(vnet);
   if (taken.size >= limits.maxInterfaces.get(vnet))
     throw new NgError('ENFILE', `${vnet} has as many interfaces as net.graph.maxinterfaces allows`);
+  // Others seldom have such names; where they do, they may have thousands.
+  let names: ReadonlySet<string> | undefined;
   for (let unit = 0; unit <= MAX_UNIT; unit++) {
-    if (taken.has(unit)) continue;
+    const name = `ngeth${unit}`;
+    if (taken.has(unit) || names?.has(name)) continue;
     try {
-      const device = devices.createEthernet(vnet, `ngeth${unit}`, events);
+      const device = devices.createEthernet(vnet, name, events);
       taken.add(unit);
       return { unit, device };
     } catch (error) {
       if ((error as NgError).code !== 'EEXIST') throw error;
+      names ??= devices.names(vnet);
     }
   }
   throw new NgError('ENOSPC', `all ${MAX_UNIT + 1} names of interfaces are taken`);

@@ -33,6 +33,20 @@ describe('eiface', () => {
     expect(me.msg('e', 'getifname')).toBe('"ngeth1"');
   });
 
+  it('does not try the names one after the other that others have', () => {
+    const world = simulatedWorld();
+    const me = new Program(world);
+    for (let unit = 0; unit < 1000; unit++)
+      if (unit !== 900)
+        world.devices.createEthernet(world.vnet0, `ngeth${unit}`, { receive: () => {}, gone: () => {} });
+    world.devices.attempts = 0;
+    for (const [hook, name] of Object.entries({ e: 'ngeth900', f: 'ngeth1000' })) {
+      me.mkpeer('.', 'eiface', hook, 'ether');
+      expect(me.msg(hook, 'getifname')).toBe(`"${name}"`);
+    }
+    expect(world.devices.attempts).toBe(4);
+  });
+
   it('goes without a name when a node has it', () => {
     const world = simulatedWorld();
     const me = new Program(world);

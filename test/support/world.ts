@@ -128,7 +128,15 @@ export class SimulatedDevices implements DeviceProvider {
   /** @param up whether new interfaces are up at once */
   constructor(private readonly up: boolean) {}
 
+  /** How often an interface was to be made. */
+  attempts = 0;
+
+  names(vnet: Vnet): ReadonlySet<string> {
+    return new Set(this.all.filter((device) => device.vnet === vnet).map(({ name }) => name));
+  }
+
   createEthernet(vnet: Vnet, name: string, events: EthernetEvents): EthernetDevice {
+    this.attempts++;
     if (this.find(vnet, name) !== undefined) throw new NgError('EEXIST', `interface ${name} exists`);
     const device = new SimulatedDevice(name, vnet, events, this.up, (gone) => {
       const at = this.all.indexOf(gone);

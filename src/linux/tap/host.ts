@@ -111,6 +111,13 @@ export class TapHost implements DeviceProvider {
     );
   }
 
+  names(vnet: Vnet): ReadonlySet<string> {
+    return within(
+      this.options.netnsOf(vnet),
+      (netns) => new Set(new Rtnetlink(netns).links().map(({ name }) => name)),
+    );
+  }
+
   /** @throws NgError as `createEthernet`; EEXIST also when the name is that of an interface of others by now */
   resumeEthernet(vnet: Vnet, kept: unknown, events: EthernetEvents): TapDevice {
     const { name, netns: inode, mac, offloads } = kept as Kept;
