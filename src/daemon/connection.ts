@@ -3,6 +3,7 @@ import type { Jail } from '../jail/index.js';
 import { descriptorOf } from '../linux/index.js';
 import {
   ENOBUFS,
+  ENOTCONN,
   Frame,
   limits,
   Message,
@@ -18,27 +19,17 @@ import {
   encodeResult,
   Kind,
   RecordReader,
+  recordLength,
   splitName,
 } from '../protocol/index.js';
 import type { Vnet } from '../vnet/index.js';
 import type { World } from '../world/index.js';
+import type { Account, Member } from './account.js';
 import { callHandlers } from './calls.js';
 import type { Daemon } from './daemon.js';
 import { readCall } from './params.js';
 
-/** Bytes of records that are not complete, of all clients from one place together. */
-const MAX_UNSENT = 64 * 2 ** 20;
-
-/** What the clients of one jail, or of the host, take up together. */
-export interface Account {
-  clients: number;
-  /** Bytes that they have not read. */
-  unread: number;
-  /** Bytes of records that they have not sent the rest of. */
-  unsent: number;
-}
-
-/** How long a client that is told to go may take to read what was written to it, in milliseconds. */
+/** How long a client that is told to go, or goes, may read nothing of what was written to it, in milliseconds. */
 const GRACE = 1000;
 /** Bytes of answers that a client may have to read still and yet ask for more. */
 const BEHIND = 16 * 1024;
@@ -58,24 +49,23 @@ export interface ClientState {
 }
 
 /** One client: its requests, one after the other, and the socket node that it may have made. */
-export class Connection {
+export class Connection implements Member {
   /** Where the client is and acts; undefined for the host. Changes with `hello` only. */
   jail: Jail | undefined;
   private control: ControlSocket | undefined;
   private data: DataSocket | undefined;
-  private readonly reader = new RecordReader();
+  private reader = new RecordReader();
   private readonly requests: ControlRecord[] = [];
-  /** ID of the request that is under way, or undefined. */
-  private current: number | undefined;
+  /** The request that is under way. */
+  private current: ControlRecord | undefined;
   private takingUp = false;
   /** Another process had a socket node for it, which was shut down. */
   private ended = false;
-  /** Bytes of answers and messages on their way to the client. */
-  private waiting = 0;
   private readonly removalsBefore: number;
   /** What of `account` is ours. */
   private unread = 0;
-  private unsent = 0;
+  waiting = 0;
+  undone = 0;
 
   constructor(
     readonly daemon: Daemon,
@@ -85,14 +75,10 @@ export class Connection {
     /** Of all clients from there. */
     private readonly account: Account,
   ) {
-    account.clients++;
+    account.clients.add(this);
     this.jail = home;
     this.removalsBefore = this.world.interfaces.removals.count;
     socket.on('data', (chunk: Buffer) => this.read(chunk));
-    socket.on('drain', () => {
-      this.countUnread();
-      this.work();
-    });
     socket.on('error', () => socket.destroy());
     socket.on('end', () => void this.leave());
     socket.on('close', () => this.closed());
@@ -155,10 +141,29 @@ export class Connection {
     if (this.home !== undefined) throw new NgError('EPERM', `jail ${this.home.name} may not ${action}`);
   }
 
-  /** Ends the connection once what was written has left, or soon in any case. */
+  /** Ends the connection once what was written has left, or no more of it does. */
   end(): void {
-    this.socket.end();
-    setTimeout(() => this.socket.destroy(), GRACE).unref();
+    const { socket } = this;
+    socket.end();
+    let { taken } = this;
+    const timer = setInterval(() => {
+      if (this.taken === taken) socket.destroy();
+      taken = this.taken;
+    }, GRACE).unref();
+    socket.once('close', () => clearInterval(timer));
+  }
+
+  drop(error: NgError): void {
+    this.daemon.log(`client dropped: ${error.message}`, 'warning');
+    this.forget();
+    // An answer to no request in particular.
+    this.write(encodeResult(0, error));
+    this.end();
+  }
+
+  get taken(): number {
+    const { bytesWritten = 0, writeQueueSize = 0 } = handleOf(this.socket) ?? {};
+    return bytesWritten - writeQueueSize;
   }
 
   /** Whether a request is under way. */
@@ -177,7 +182,7 @@ export class Connection {
     const node = control?.node;
     if (socket.readableEnded || socket.writableEnded || socket.destroyed || this.isBehind) return undefined;
     if (home?.dying || jail?.dying) return undefined;
-    handleOf(socket).readStop();
+    handleOf(socket)!.readStop();
     while (socket.read() !== null); // comes to `read` as usual
     const requests = this.requests.map(({ kind, id, body }) => encodeRecord(kind, id, body));
     const input = Buffer.concat([...requests, this.reader.rest]).toString('base64');
@@ -187,7 +192,7 @@ export class Connection {
       node: node && nodeState(node),
       ended: this.ended || (control !== undefined && node === undefined),
       input,
-      owed: current,
+      owed: current?.id,
     };
     return { state, fd: descriptorOf(socket) };
   }
@@ -195,7 +200,7 @@ export class Connection {
   /** Goes on after all. */
   takeBack(): void {
     if (this.socket.destroyed) return;
-    handleOf(this.socket).readStart();
+    handleOf(this.socket)!.readStart();
     this.work();
   }
 
@@ -218,14 +223,11 @@ export class Connection {
     if (this.socket.writableEnded) return; // it was told to go
     try {
       this.requests.push(...this.reader.push(chunk));
-      this.countUnsent();
     } catch (error) {
-      this.daemon.log(`client dropped: ${(error as Error).message}`, 'warning');
-      // An answer to no request in particular.
-      this.write(encodeResult(0, NgError.fromSystem(error)));
-      this.end();
+      this.drop(NgError.fromSystem(error));
       return;
     }
+    this.countUndone(chunk.length);
     this.work();
   }
 
@@ -233,10 +235,9 @@ export class Connection {
   work(): void {
     if (this.takingUp) return;
     this.takingUp = true;
-    while (this.mayWork && this.daemon.turns.take(this)) {
-      const request = this.requests.shift()!;
-      this.current = request.id;
-      this.request(request);
+    while (this.mayWork && this.account.mayAsk(this) && this.daemon.turns.take(this)) {
+      this.current = this.requests.shift()!;
+      this.request(this.current);
     }
     this.takingUp = false;
     if (this.requests.length > 0) this.socket.pause();
@@ -296,20 +297,21 @@ export class Connection {
   private answer(id: number, error: unknown, result: unknown): void {
     this.world.commit();
     this.writeControl(encodeResult(id, error === undefined ? undefined : NgError.fromSystem(error), result));
+    if (this.current !== undefined) this.countUndone(-recordLength(this.current));
     this.current = undefined;
     this.work();
   }
 
   /** Messages have room of their own: frames, however many, keep no reply from its way. */
   private deliverMessage(from: string, message: Message): number {
-    const { account, vnet } = this;
-    if (this.waiting > limits.receiveSpace.get(vnet)) return ENOBUFS;
-    if (this.waiting > 0 && account.unread > 2 * limits.maxReceiveSpace.get(vnet)) return ENOBUFS;
+    if (!this.socket.writable) return ENOTCONN;
+    if (this.waiting > limits.receiveSpace.get(this.vnet) || !this.account.takesMessages) return ENOBUFS;
     this.writeControl(encodeRecord(Kind.RECEIVED_MESSAGE, 0, from, new Uint8Array(1), message.encode()));
     return 0;
   }
 
   private deliverFrame(hook: string, frame: Frame): number {
+    if (!this.socket.writable) return ENOTCONN;
     if (this.isFull || (this.daemon.quieting && this.isBehind)) return ENOBUFS;
     this.write(encodeRecord(Kind.RECEIVED_FRAME, 0, hook, new Uint8Array(1), frame.view()));
     return 0;
@@ -317,37 +319,43 @@ export class Connection {
 
   private get isFull(): boolean {
     const { writableLength } = this.socket;
-    if (writableLength === 0) return false; // however little others read
-    if (writableLength > limits.receiveSpace.get(this.vnet)) return true;
-    return this.account.unread > limits.maxReceiveSpace.get(this.vnet);
+    return (
+      writableLength > limits.receiveSpace.get(this.vnet) || !this.account.takesFrames(writableLength > 0)
+    );
   }
 
   /** Writes what is no frame. A client that does not read that makes no requests either. */
   private writeControl(bytes: Uint8Array): void {
-    this.waiting += bytes.length;
+    if (!this.socket.writable) return;
+    this.countWaiting(bytes.length);
     this.write(bytes, () => {
-      this.waiting -= bytes.length;
+      this.countUnread();
+      if (this.socket.destroyed) return;
+      this.countWaiting(-bytes.length);
       this.work();
     });
   }
 
-  private write(bytes: Uint8Array, written?: () => void): void {
+  private write(bytes: Uint8Array, written = this.countUnread): void {
     if (!this.socket.writable) return;
     this.socket.write(bytes, written);
     this.countUnread();
   }
 
-  private countUnread(now = this.socket.writableLength): void {
+  private readonly countUnread = (): void => {
+    const now = this.socket.destroyed ? 0 : this.socket.writableLength;
     this.account.unread += now - this.unread;
     this.unread = now;
+  };
+
+  private countWaiting(change: number): void {
+    this.waiting += change;
+    this.account.countWaiting(change);
   }
 
-  /** @throws NgError ENOBUFS clients from the same place have sent too many beginnings of records */
-  private countUnsent(now = this.reader.rest.length): void {
-    this.account.unsent += now - this.unsent;
-    this.unsent = now;
-    if (now > 0 && this.account.unsent > MAX_UNSENT)
-      throw new NgError('ENOBUFS', `more than ${MAX_UNSENT} bytes of records that are not complete`);
+  private countUndone(change: number): void {
+    this.undone += change;
+    this.account.countUndone(change);
   }
 
   /**
@@ -355,21 +363,36 @@ export class Connection {
    * whoever waits for that finds no trace of it, and yet need not wait for each interface by itself.
    */
   private async leave(): Promise<void> {
-    this.closed();
+    this.forget();
     if (this.world.interfaces.removals.count !== this.removalsBefore) await this.world.settled();
-    this.socket.end();
+    this.end();
+  }
+
+  /** Takes its node away, and what it asked for but for what is under way. */
+  private forget(): void {
+    this.requests.length = 0;
+    this.reader = new RecordReader();
+    this.countUndone((this.current ? recordLength(this.current) : 0) - this.undone);
+    this.control?.close();
+    this.data?.close();
+    this.daemon.connections.delete(this);
   }
 
   private closed(): void {
-    this.requests.length = 0;
-    this.control?.close();
-    this.data?.close();
-    if (this.daemon.connections.delete(this)) this.account.clients--;
-    this.countUnread(0);
-    this.countUnsent(0);
+    this.forget();
+    this.countUnread();
+    this.countWaiting(-this.waiting);
+    this.account.leave(this);
   }
 }
 
-/** Node has no public name for what begins and ends reading at once. */
-const handleOf = (socket: Socket) =>
-  (socket as unknown as { _handle: { readStart(): void; readStop(): void } })._handle;
+interface Handle {
+  readStart(): void;
+  readStop(): void;
+  readonly bytesWritten: number;
+  /** Bytes of those that have not left. */
+  readonly writeQueueSize: number;
+}
+
+/** Node has no public name for what begins and ends reading at once, and knows how far a write is. */
+const handleOf = (socket: Socket) => (socket as unknown as { _handle: Handle | null })._handle;

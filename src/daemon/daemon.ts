@@ -9,7 +9,8 @@ import { limits, NgError } from '../netgraph/index.js';
 import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
 import { Journal } from '../state/index.js';
 import { programEdges, type Repairs, repair, restoreProgramEdges, World } from '../world/index.js';
-import { type Account, Connection } from './connection.js';
+import { Account } from './account.js';
+import { Connection } from './connection.js';
 import { Predecessor, Successor } from './handover.js';
 import { type Log, oldLog } from './log.js';
 import type { ServiceManager } from './notify.js';
@@ -229,15 +230,15 @@ export class Daemon {
   private accountOf(home: Jail | undefined): Account {
     const known = this.accounts.get(home);
     if (known !== undefined) return known;
-    for (const [jail, { clients }] of this.accounts) if (clients === 0) this.accounts.delete(jail);
-    const account: Account = { clients: 0, unread: 0, unsent: 0 };
+    for (const [jail, { isUnused }] of this.accounts) if (isUnused) this.accounts.delete(jail);
+    const account = new Account(home?.vnet ?? this.world.vnet0);
     this.accounts.set(home, account);
     return account;
   }
 
   /** @throws NgError ENOBUFS the jail has as many clients as it may; the host may have any number */
   private checkRoom(home: Jail | undefined): void {
-    if (home === undefined || this.accountOf(home).clients < limits.maxClients.get(home.vnet)) return;
+    if (home === undefined || this.accountOf(home).clients.size < limits.maxClients.get(home.vnet)) return;
     throw new NgError('ENOBUFS', `jail ${home.name} has as many connections as net.graph.maxclients allows`);
   }
 

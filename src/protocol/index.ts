@@ -9,5 +9,6 @@ export {
   MAX_RECORD,
   PROTOCOL_VERSION,
   RecordReader,
+  recordLength,
   splitName,
 } from './record.js';

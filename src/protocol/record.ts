@@ -39,6 +39,9 @@ export interface ControlRecord {
   readonly body: Uint8Array;
 }
 
+/** How many bytes a record takes on its way. */
+export const recordLength = ({ body }: ControlRecord): number => HEAD + body.length;
+
 /** One record in bytes; `parts` are put together as its body. */
 export function encodeRecord(kind: number, id: number, ...parts: (Uint8Array | string)[]): Buffer {
   const chunks = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part));
@@ -112,12 +115,16 @@ export class RecordReader {
     return records;
   }
 
-  /** Room grows by doubling, or else a long record in many small pieces would be copied for each of them. */
+  /**
+   * Room grows by doubling, or else a long record in many small pieces would be copied for each of them; but not beyond
+   * the record.
+   */
   private append(chunk: Buffer): Buffer {
     const { length } = this.pending;
     const size = length + chunk.length;
     if (size > this.room.length) {
-      const room = Buffer.allocUnsafe(2 * size);
+      const whole = length < 4 ? size : 4 + this.pending.readUInt32LE(0);
+      const room = Buffer.allocUnsafe(Math.max(size, Math.min(2 * size, whole)));
       this.pending.copy(room);
       this.room = room;
     }

@@ -127,8 +127,7 @@ describeReal('one client or jail that wants too much', () => {
     expect(await halves.served).toBe(300);
     await until(
       async () =>
-        (await box.sh('grep -c "records that are not complete" /run/netgraph/daemon.log')) !==
-        '0\n(exit 1)\n',
+        (await box.sh('grep -c "requests that are not done" /run/netgraph/daemon.log')) !== '0\n(exit 1)\n',
     );
     const clients = await bystanders();
     expect(await slowest(clients)).toBeLessThan(3000);
