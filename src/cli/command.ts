@@ -46,6 +46,20 @@ export function fail(exitCode: number, text: string): never {
   throw new Failure(exitCode, text);
 }
 
+const CONTROL = /\p{Cc}/gu;
+const escaped = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+
+/** What somebody else chose, a name say, as a part of a line: what would command the terminal shows as `\x1b`. */
+export const printable = (text: string): string => text.replace(CONTROL, escaped);
+
+const lines = (text: string): string =>
+  text.replace(CONTROL, (character) => ('\n\t'.includes(character) ? character : escaped(character)));
+
+/** Writes lines to standard output. All tools do it here: what is in the lines cannot command the terminal. */
+export const print = (text: string): unknown => process.stdout.write(lines(text));
+/** The same to standard error. */
+export const complain = (text: string): unknown => process.stderr.write(lines(text));
+
 export interface Parsed {
   /** In the order given, so that an option may come twice. `value` is undefined for one that takes none. */
   readonly options: { readonly option: string; readonly value: string | undefined }[];
@@ -102,13 +116,13 @@ export async function runTool(
 
 function report(name: string, usage: string, error: unknown): number {
   if (error instanceof UsageError) {
-    if (error.message !== '') process.stderr.write(`${name}: ${error.message}\n`);
-    process.stderr.write(usage.endsWith('\n') ? usage : `${usage}\n`);
+    if (error.message !== '') complain(`${name}: ${error.message}\n`);
+    complain(usage.endsWith('\n') ? usage : `${usage}\n`);
     return EX.USAGE;
   }
   if (!(error instanceof Error)) throw error;
   const { exitCode = error instanceof NgError ? EX.OSERR : undefined } = error as { exitCode?: unknown };
   if (typeof exitCode !== 'number') throw error;
-  process.stderr.write(`${name}: ${error.message}\n`);
+  complain(`${name}: ${error.message}\n`);
   return exitCode;
 }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { NetgraphClient } from '../client/index.js';
 import { type DaemonStatus, instancePaths } from '../protocol/index.js';
-import { EX, Failure, getopt, runTool, UsageError } from './command.js';
+import { EX, Failure, getopt, print, runTool, UsageError } from './command.js';
 
 const usage = `usage: netgraph daemon                           own the world, until stopped
        netgraph status [--json]                  what the daemon has
@@ -30,8 +30,8 @@ const commands: Record<string, Command> = {
     const json = words[0] === '--json';
     expectNone(json ? words.slice(1) : words);
     const status = await ask((client) => client.call('status', {}));
-    if (json) console.log(JSON.stringify({ running: status !== undefined, ...status }, null, 2));
-    else console.log(status === undefined ? `not running (${instancePaths().socket})` : describe(status));
+    if (json) print(`${JSON.stringify({ running: status !== undefined, ...status }, null, 2)}\n`);
+    else print(`${status === undefined ? `not running (${instancePaths().socket})` : describe(status)}\n`);
     return status === undefined ? 1 : EX.OK;
   },
 
@@ -57,15 +57,15 @@ const commands: Record<string, Command> = {
     expectNone(operands);
     const dryRun = options.length > 0;
     const { removed, left } = (await ask((client) => client.call('repair', { dryRun }), true))!;
-    for (const what of removed) console.log(`${dryRun ? 'would remove' : 'removed'} ${what}`);
-    for (const what of left) console.log(`left ${what}`);
+    for (const what of removed) print(`${dryRun ? 'would remove' : 'removed'} ${what}\n`);
+    for (const what of left) print(`left ${what}\n`);
     return left.length > 0 ? 1 : EX.OK;
   },
 
   async restart(words) {
     expectNone(words);
     const restarted = await ask((client) => client.call('restart', {}), true);
-    console.log(`process ${restarted!.pid}`);
+    print(`process ${restarted!.pid}\n`);
     return EX.OK;
   },
 
@@ -128,10 +128,11 @@ function isAlive(pid: number): boolean {
 }
 
 function describe(status: DaemonStatus): string {
+  const { memory } = status;
   const lines = [
     `netgraph ${status.version}, process ${status.pid}, up ${status.uptime} s`,
     `${status.jails} jails, ${status.nodes} nodes, ${status.interfaces.length} interfaces`,
-    `memory ${(status.memory.rss / 2 ** 20).toFixed(0)} MiB, socket ${status.socket}`,
+    `${memory ? `memory ${(memory.rss / 2 ** 20).toFixed(0)} MiB, ` : ''}socket ${status.socket}`,
     ...status.notices,
     `capabilities ${status.capabilities.join(' ') || 'none'}`,
   ];
@@ -154,7 +155,7 @@ function expectNone(words: string[]): void {
 await runTool('netgraph', usage, async ([name, ...words]) => {
   if (name === undefined) throw new UsageError('');
   if (name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(usage);
+    print(usage);
     return EX.OK;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;

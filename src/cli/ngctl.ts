@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { isatty } from 'node:tty';
 import { NetgraphClient, NgError, strerror } from '../client/index.js';
-import { EX, fail, getopt, runTool, UsageError } from './command.js';
+import { complain, EX, fail, getopt, print, runTool, UsageError } from './command.js';
 import { commands } from './ngctl/commands.js';
 import { fileLines, lines, openFile } from './ngctl/lines.js';
 import { Shell, Status } from './ngctl/shell.js';
@@ -33,8 +33,8 @@ async function ngctl(argv: string[]): Promise<number> {
   const socket = await open(settings);
   try {
     const shell = new Shell(socket, commands, {
-      out: (text) => process.stdout.write(text),
-      err: (text) => process.stderr.write(text),
+      out: print,
+      err: complain,
       explain: isatty(2),
       debug: settings.debug,
     });

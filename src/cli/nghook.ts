@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { isatty } from 'node:tty';
 import { DebugLog, NetgraphClient, type NetgraphSocket, NgError, strerror } from '../client/index.js';
-import { EX, fail, getopt, runTool, UsageError } from './command.js';
+import { complain, EX, fail, getopt, runTool, UsageError } from './command.js';
 import { splitMessage } from './ngctl/msg.js';
 import { inputFrom, writeTo } from './nghook/descriptors.js';
 import { HOOK, relay } from './nghook/relay.js';
@@ -15,7 +15,7 @@ async function nghook(argv: string[]): Promise<number> {
   const has = (letter: string): boolean => options.some(({ option }) => option === letter);
   const exec = has('e');
   if (exec && (has('a') || has('l'))) {
-    process.stderr.write('conflicting options\n');
+    complain('conflicting options\n');
     throw new UsageError();
   }
   if (exec ? operands.length < 3 : operands.length < 1 || operands.length > 2) throw new UsageError();
@@ -46,7 +46,7 @@ async function nghook(argv: string[]): Promise<number> {
   }
 }
 
-const warn = (line: string): unknown => process.stderr.write(`nghook: ${line}\n`);
+const warn = (line: string): unknown => complain(`nghook: ${line}\n`);
 
 async function connect(socket: NetgraphSocket, path: string, hook: string, explain: boolean): Promise<void> {
   try {

@@ -2,7 +2,7 @@
 import type { NetgraphClient } from '../client/client.js';
 import { NgError } from '../netgraph/errors.js';
 import type { JailStatus } from '../protocol/index.js';
-import { Failure, fail, runTool, UsageError } from './command.js';
+import { complain, Failure, fail, runTool, UsageError } from './command.js';
 
 /** These tools exit 1 for whatever is wrong, a wrong command line included. */
 const EXIT_FAILURE = 1;
@@ -26,8 +26,8 @@ export function runSystemTool(
       return await tool(argv);
     } catch (error) {
       if (error instanceof UsageError) {
-        if (error.message !== '') process.stderr.write(`${name}: ${error.message}\n`);
-        process.stderr.write(usage);
+        if (error.message !== '') complain(`${name}: ${error.message}\n`);
+        complain(usage);
         return EXIT_FAILURE;
       }
       throw asFailure(error);

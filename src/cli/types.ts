@@ -2,19 +2,19 @@
 import type { MessageSpecs, NodeType } from '../netgraph/index.js';
 import { genericMessages } from '../netgraph/index.js';
 import { nodeTypes } from '../nodes/index.js';
-import { EX, fail, UsageError } from './command.js';
+import { EX, fail, print, UsageError } from './command.js';
 
 /** Prints one line per type, or all messages of one type. Resolves to the exit code. */
 export function types(words: readonly string[]): number {
   if (words.length > 1) throw new UsageError(`too many words: ${words.slice(1).join(' ')}`);
   const [name] = words;
   if (name === undefined) {
-    for (const type of nodeTypes.values()) console.log(`${type.type.padEnd(12)} ${summary(type)}`);
+    for (const type of nodeTypes.values()) print(`${type.type.padEnd(12)} ${summary(type)}\n`);
     return EX.OK;
   }
   const type =
     nodeTypes.get(name) ?? fail(EX.DATAERR, `no node type "${name}": \`netgraph types\` lists them`);
-  console.log(describeType(type));
+  print(`${describeType(type)}\n`);
   return EX.OK;
 }
 

@@ -2,11 +2,12 @@ import { heldCapabilities } from '../linux/index.js';
 import { dropsIn } from '../netgraph/index.js';
 import type { DaemonStatus } from '../protocol/index.js';
 import type { Connection } from './connection.js';
+import { typeList, visibleVnets } from './types.js';
 
 /** What `netgraph status` shows: of all that the client may see. */
-export function daemonStatus({ world, daemon, jail }: Connection): DaemonStatus {
-  const jails = world.jails.list(jail);
-  const vnets = new Set([jail?.vnet ?? world.vnet0, ...jails.map(({ vnet }) => vnet)]);
+export function daemonStatus(client: Connection): DaemonStatus {
+  const { world, daemon, jail } = client;
+  const vnets = visibleVnets(client);
   const { rss, heapUsed } = process.memoryUsage();
   return {
     pid: process.pid,
@@ -16,7 +17,7 @@ export function daemonStatus({ world, daemon, jail }: Connection): DaemonStatus 
     stateDir: daemon.paths.stateDir,
     notices: jail === undefined ? [...daemon.notices] : [],
     capabilities: heldCapabilities(),
-    jails: jails.length,
+    jails: world.jails.list(jail).length,
     nodes: [...vnets].reduce((sum, vnet) => sum + world.graph.count(vnet), 0),
     interfaces: world.interfaces
       .list()
@@ -27,8 +28,8 @@ export function daemonStatus({ world, daemon, jail }: Connection): DaemonStatus 
         up,
         counters: { ...counters },
       })),
-    types: world.graph.types().map(({ type, nodes }) => ({ name: type.type, nodes })),
-    memory: { rss, heapUsed },
+    types: typeList(client),
+    ...(jail === undefined && { memory: { rss, heapUsed } }),
     counters: dropsIn(vnets),
   };
 }

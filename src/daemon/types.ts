@@ -1,4 +1,5 @@
 import { NgError } from '../netgraph/index.js';
+import type { Vnet } from '../vnet/index.js';
 import type { Connection } from './connection.js';
 
 const typeName = (module: string): string => module.replace(/^ng_/, '').replace(/\.ko$/, '');
@@ -22,5 +23,18 @@ export function unloadType(client: Connection, module: string) {
   return { name: `ng_${name}` };
 }
 
-export const typeList = (client: Connection) =>
-  client.world.graph.types().map(({ type, nodes }) => ({ name: type.type, nodes }));
+/** The vnets whose nodes a client may see. */
+export const visibleVnets = ({ world, jail, vnet }: Connection): Set<Vnet> =>
+  new Set([vnet, ...world.jails.list(jail).map((inner) => inner.vnet)]);
+
+/** The types that are loaded, and how many nodes of each a client may see. */
+export function typeList(client: Connection): { name: string; nodes: number }[] {
+  const { graph } = client.world;
+  const counts = new Map(
+    graph.types().map(({ type, nodes }) => [type, client.jail === undefined ? nodes : 0]),
+  );
+  if (client.jail !== undefined)
+    for (const vnet of visibleVnets(client))
+      for (const { type } of graph.nodes(vnet)) counts.set(type, (counts.get(type) ?? 0) + 1);
+  return [...counts].map(([{ type }, nodes]) => ({ name: type, nodes }));
+}

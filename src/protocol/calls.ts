@@ -35,8 +35,9 @@ export interface DaemonStatus {
   nodes: number;
   interfaces: InterfaceStatus[];
   types: { name: string; nodes: number }[];
-  memory: { rss: number; heapUsed: number };
-  counters: { [reason: string]: number };
+  /** Of the whole daemon, like what follows: the host's business. */
+  memory?: { rss: number; heapUsed: number };
+  counters?: { [reason: string]: number };
 }
 
 export interface InterfaceStatus {

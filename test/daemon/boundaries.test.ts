@@ -286,7 +286,19 @@ describeReal('a process in a jail', () => {
       return errno === 0 ? JSON.parse(text) : (errnoName(errno) ?? errno);
     };
     expect(await call('jail.list')).toEqual([]);
-    expect(await call('status')).toMatchObject({ jails: 0, nodes: 3, interfaces: [] });
+    const status = await call('status');
+    expect(status).toMatchObject({ jails: 0, nodes: 3, interfaces: [] });
+    // Of the whole daemon it learns nothing, by numbers either.
+    expect([status.memory, status.counters]).toEqual([undefined, undefined]);
+    const own = { socket: 2, wormhole: 1 };
+    for (const types of [status.types, await call('type.list')])
+      expect(
+        Object.fromEntries(
+          types
+            .filter(({ nodes }: { nodes: number }) => nodes > 0)
+            .map(({ name, nodes }: { name: string; nodes: number }) => [name, nodes]),
+        ),
+      ).toEqual(own);
     for (const jail of ['a', 'b', '1', '2', '0', '', 'host']) {
       expect([jail, await call('jail.remove', { jail })]).toEqual([jail, 'ENOENT']);
       expect([jail, await call('jail.modify', { jail, parameters: { 'children.max': '9' } })]).toEqual([

@@ -120,7 +120,7 @@ describeReal('a node type in a file of its own', () => {
     await box.sh('sleep 0.1');
     expect((await types()).sort()).toEqual(['alpha', 'hub', 'socket']);
     const { counters } = await client.call('status', {});
-    expect(counters.handlerFailed).toBeGreaterThanOrEqual(4);
+    expect(counters!.handlerFailed).toBeGreaterThanOrEqual(4);
     const log = await box.sh('cat /run/netgraph/daemon.log');
     for (const type of ['badhook', 'badreply', 'badframe', 'badtimer'])
       expect(log).toMatch(new RegExp(`node .* of type ${type} failed: Error: `));

@@ -129,7 +129,7 @@ describeReal('removing a jail', () => {
       await remove(host, round === 1 ? 'a' : 'b');
       await Promise.all(pings);
       const { interfaces, counters } = await host.call('status', {});
-      expect([interfaces, counters.handlerFailed]).toEqual([[], 0]);
+      expect([interfaces, counters!.handlerFailed]).toEqual([[], 0]);
     }
     await host.close();
   });

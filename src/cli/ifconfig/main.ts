@@ -1,4 +1,4 @@
-import { EX, fail, getopt, UsageError } from '../command.js';
+import { complain, EX, fail, getopt, print, UsageError } from '../command.js';
 import { findJail, netnsOf } from '../system.js';
 import { type Context, Interface, reclaim } from './apply.js';
 import { cloners, create } from './create.js';
@@ -38,8 +38,8 @@ const REAL: Surroundings = {
   // The namespace of the process, and not of one of its threads.
   netns: '/proc/self/ns/net',
   findJail,
-  out: (text) => process.stdout.write(text),
-  warn: (text) => process.stderr.write(`ifconfig: ${text}\n`),
+  out: print,
+  warn: (text) => complain(`ifconfig: ${text}\n`),
 };
 
 /** ifconfig(8) */

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import type { NetgraphClient } from '../../client/client.js';
 import type { JailStatus } from '../../protocol/index.js';
-import { EX, Failure, fail } from '../command.js';
+import { complain, EX, Failure, fail, print } from '../command.js';
 import { asFailure, withDaemon } from '../system.js';
 import { readConf } from './conf.js';
 import { type ConfiguredJail, configuredJails, isWild, matchesWild } from './config.js';
@@ -26,7 +26,7 @@ export async function jail(argv: readonly string[]): Promise<number> {
   const options = parseJail(argv);
   if (options.exhibit !== undefined) {
     for (const { parameters } of configuredJails(readConf(options.file ?? CONF_FILE)))
-      process.stdout.write(`${describe(parameters).join(options.exhibit)}\n`);
+      print(`${describe(parameters).join(options.exhibit)}\n`);
     return EX.OK;
   }
   return withDaemon((client) => new Run(client, options).run());
@@ -51,7 +51,7 @@ class Run {
     private readonly options: JailOptions,
   ) {
     const say = (target: Target, text: string) =>
-      process.stdout.write(target.label === undefined ? `${text}\n` : `${target.label}: ${text}\n`);
+      print(target.label === undefined ? `${text}\n` : `${target.label}: ${text}\n`);
     const { verbosity, printId } = options;
     this.lives = new Lives(client, {
       detail: (target, text) => {
@@ -62,7 +62,7 @@ class Run {
         if (verbosity > 0 || (verbosity === 0 && worth)) say(target, text);
       },
       created: (target, { jid }) => {
-        if (printId) process.stdout.write(`${jid}\n`);
+        if (printId) print(`${jid}\n`);
         if (verbosity > 0 || (verbosity === 0 && target.label !== undefined)) say(target, 'created');
       },
     });
@@ -131,7 +131,7 @@ class Run {
       }
       const found = await this.running(operand);
       if (found.length === 0 && !isWild(operand)) {
-        if (verbosity >= 0) process.stderr.write(`jail: "${operand}" not found\n`);
+        if (verbosity >= 0) complain(`jail: "${operand}" not found\n`);
         this.failed = true;
       }
       for (const one of found) {
@@ -197,7 +197,7 @@ class Run {
       const failure = asFailure(error);
       if (!(failure instanceof Failure)) throw error;
       const about = label !== undefined && !failure.message.startsWith('"') ? `${label}: ` : '';
-      process.stderr.write(`jail: ${about}${failure.message}\n`);
+      complain(`jail: ${about}${failure.message}\n`);
       this.failed = true;
     }
   }

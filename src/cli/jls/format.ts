@@ -1,5 +1,6 @@
 /** The forms in which jls(8) shows jails. */
 import type { JailStatus } from '../../protocol/index.js';
+import { printable } from '../command.js';
 import { allParameters, isSettable, readParameter, type Value } from './parameters.js';
 
 export interface Form {
@@ -27,7 +28,7 @@ const INDENT = ' '.repeat(8);
 /** All of the output. */
 export function formatJails(jails: readonly JailStatus[], form: Form): string {
   const lines = [...heading(form), ...jails.flatMap((jail) => rows(jail, form))];
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
 function heading({ kind, header, jailNames, parameters }: Form): string[] {

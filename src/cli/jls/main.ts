@@ -1,5 +1,5 @@
 import type { JailStatus } from '../../protocol/index.js';
-import { EX, fail, getopt } from '../command.js';
+import { EX, fail, getopt, print } from '../command.js';
 import { listJails, pickJail, withDaemon } from '../system.js';
 import { type Form, formatJails, jailsAsJson } from './format.js';
 import { allParameters, checkParameter } from './parameters.js';
@@ -68,10 +68,7 @@ export function parseJls(argv: readonly string[]): Options {
 }
 
 /** jls(8) */
-export async function jls(
-  argv: readonly string[],
-  out: (text: string) => void = (text) => process.stdout.write(text),
-): Promise<number> {
+export async function jls(argv: readonly string[], out: (text: string) => void = print): Promise<number> {
   const { form, jail, checkOnly, json } = parseJls(argv);
   const jails = await withDaemon(listJails);
   const wanted = jail === undefined ? jails : select(jails, jail, checkOnly);

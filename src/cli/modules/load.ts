@@ -1,7 +1,7 @@
 /** Loading node types by the names of FreeBSD's modules: kldload(8), kldunload(8), kldstat(8). */
 import { basename } from 'node:path';
 import { NgError } from '../../netgraph/errors.js';
-import { EX, Failure, getopt, UsageError } from '../command.js';
+import { complain, EX, Failure, getopt, print, UsageError } from '../command.js';
 import { withDaemon } from '../system.js';
 
 export const LOAD_USAGE = 'usage: kldload [-nqv] file ...\n';
@@ -46,21 +46,21 @@ export async function kldload(argv: readonly string[]): Promise<number> {
       const loaded = modules(await client.call('type.list', {})).find((module) => module.name === name);
       if (loaded !== undefined) {
         if (ifNeeded) {
-          if (verbose) process.stdout.write(`${file} is already loaded\n`);
+          if (verbose) print(`${file} is already loaded\n`);
           continue;
         }
-        if (!quiet) process.stderr.write(`kldload: can't load ${file}: module already loaded or in kernel\n`);
+        if (!quiet) complain(`kldload: can't load ${file}: module already loaded or in kernel\n`);
         failures++;
         continue;
       }
       try {
         if (!name.startsWith('ng_')) throw new NgError('ENOENT');
         await client.call('type.load', { name });
-        if (verbose) process.stdout.write(`Loaded ${file}\n`);
+        if (verbose) print(`Loaded ${file}\n`);
       } catch (error) {
         failures++;
         if (!(error instanceof NgError)) throw error;
-        if (!quiet) process.stderr.write(`kldload: can't load ${file}: ${plain(error)}\n`);
+        if (!quiet) complain(`kldload: can't load ${file}: ${plain(error)}\n`);
       }
     }
     return failures > 0 ? 1 : EX.OK;
@@ -86,12 +86,12 @@ export async function kldunload(argv: readonly string[]): Promise<number> {
         // The framework goes with the daemon only.
         if (found.id < FIRST_TYPE) throw new Failure(1, `can't unload file: Device busy`);
         await client.call('type.unload', { name: found.name });
-        if (verbose) process.stdout.write(`Unloading ${found.name}.ko, id=${found.id}\n`);
+        if (verbose) print(`Unloading ${found.name}.ko, id=${found.id}\n`);
       } catch (error) {
         failures++;
         if (!(error instanceof Failure || error instanceof NgError)) throw error;
         const text = error instanceof NgError ? `can't unload file: ${plain(error)}` : error.message;
-        process.stderr.write(`kldunload: ${text}\n`);
+        complain(`kldunload: ${text}\n`);
       }
     }
     return failures > 0 ? 1 : EX.OK;

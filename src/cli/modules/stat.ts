@@ -1,4 +1,4 @@
-import { EX, getopt, UsageError } from '../command.js';
+import { complain, EX, getopt, print, UsageError } from '../command.js';
 import { withDaemon } from '../system.js';
 import { type Module, moduleName, modules } from './load.js';
 
@@ -23,10 +23,7 @@ export function formatModules(list: readonly Module[], verbose: boolean): string
 }
 
 /** kldstat(8) */
-export async function kldstat(
-  argv: readonly string[],
-  out: (text: string) => void = (text) => process.stdout.write(text),
-): Promise<number> {
+export async function kldstat(argv: readonly string[], out: (text: string) => void = print): Promise<number> {
   const { options, operands } = getopt(argv, 'hi:m:n:qv');
   if (operands.length > 0) throw new UsageError('');
   const has = (wanted: string) => options.some(({ option }) => option === wanted);
@@ -35,13 +32,13 @@ export async function kldstat(
   const [id, modname, file] = [value('i'), value('m'), value('n')];
   if (id !== undefined && !/^\d+$/.test(id)) throw new UsageError('');
   const list = modules(await withDaemon((client) => client.call('type.list', {})));
-  const complain = (text: string): number => {
-    if (!quiet) process.stderr.write(`kldstat: ${text}: No such file or directory\n`);
+  const missing = (text: string): number => {
+    if (!quiet) complain(`kldstat: ${text}: No such file or directory\n`);
     return 1;
   };
   if (modname !== undefined) {
     const found = list.find(({ name }) => name === modname);
-    if (found === undefined) return complain(`can't find module ${modname}`);
+    if (found === undefined) return missing(`can't find module ${modname}`);
     const row = `${String(found.id).padStart(3)} ${String(found.refs).padStart(4)} ${found.name}`;
     if (!quiet) out(`Id  Refs Name\n${row}\n`);
     return EX.OK;
@@ -52,7 +49,7 @@ export async function kldstat(
       (id === undefined || module.id === Number(id)),
   );
   if (wanted.length === 0)
-    return complain(id === undefined ? `can't find file ${file}` : `can't stat file id ${id}`);
+    return missing(id === undefined ? `can't find file ${file}` : `can't stat file id ${id}`);
   if (!quiet) out(formatModules(wanted, verbose));
   return EX.OK;
 }

@@ -1,6 +1,6 @@
 /** `netgraph restore`: carries out what `netgraph save` printed, all of it or nothing. */
 import { type JailParameters, type JailStatus, NetgraphClient, NgError } from '../../client/index.js';
-import { EX, fail, getopt, UsageError } from '../command.js';
+import { complain, EX, fail, getopt, UsageError } from '../command.js';
 import { commands } from '../ngctl/commands.js';
 import { fileLines, lines as linesOf, openFile } from '../ngctl/lines.js';
 import { Shell, Status } from '../ngctl/shell.js';
@@ -29,7 +29,7 @@ export async function restore(words: string[]): Promise<number> {
     await run(client, lines, recorder);
     return EX.OK;
   } catch (error) {
-    for (const line of await undo(client, recorder, made)) process.stderr.write(`netgraph: ${line}\n`);
+    for (const line of await undo(client, recorder, made)) complain(`netgraph: ${line}\n`);
     throw error;
   } finally {
     await client.close();

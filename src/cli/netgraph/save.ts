@@ -1,5 +1,5 @@
 import { NetgraphClient } from '../../client/index.js';
-import { EX, getopt, UsageError } from '../command.js';
+import { EX, getopt, print, UsageError } from '../command.js';
 
 /** `netgraph save`: prints the script that makes the graph. */
 export async function save(words: string[]): Promise<number> {
@@ -8,7 +8,7 @@ export async function save(words: string[]): Promise<number> {
   const client = await NetgraphClient.connect({ jail: options.at(-1)?.value });
   try {
     const { script } = await client.call('save', {});
-    process.stdout.write(script);
+    print(script);
     return EX.OK;
   } finally {
     await client.close();

@@ -1,9 +1,9 @@
 import type { LinkInfo, NodeInfo } from '../../client/index.js';
-import { getopt, UsageError } from '../command.js';
+import { getopt, printable, UsageError } from '../command.js';
 import type { Command, Shell } from './shell.js';
 
 const hex8 = (id: number): string => id.toString(16).padStart(8, '0');
-const nameOf = ({ name }: NodeInfo): string => name || '<unnamed>';
+const nameOf = ({ name }: NodeInfo): string => printable(name) || '<unnamed>';
 
 function nodeRow(node: NodeInfo): string {
   const name = nameOf(node).padEnd(15);
@@ -15,7 +15,7 @@ const hookRow = (hook: string, name: string, type: string, id: string, peerhook:
 
 function hookTable(links: LinkInfo[]): string {
   const rows = links.map(({ ourhook, peerhook, nodeinfo: peer }) =>
-    hookRow(ourhook, nameOf(peer), peer.type, hex8(peer.id), peerhook),
+    hookRow(printable(ourhook), nameOf(peer), peer.type, hex8(peer.id), printable(peerhook)),
   );
   const heading = hookRow('Local hook', 'Peer name', 'Peer type', 'Peer ID', 'Peer hook');
   return heading + hookRow('----------', '---------', '---------', '-------', '---------') + rows.join('');

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClientError, NetgraphClient } from '../../client/index.js';
-import { EX, fail, getopt, UsageError } from '../command.js';
+import { complain, EX, fail, getopt, UsageError } from '../command.js';
 import { makeTools, removeTools } from './tools.js';
 
 const BOURNE_SHELL = '/bin/sh';
@@ -62,9 +62,7 @@ function interactive(tools: string, env: NodeJS.ProcessEnv): Promise<number> {
   const program = isPlain(wanted) ? scriptShell() : wanted;
   const onTerminal = process.stdin.isTTY === true;
   if (onTerminal)
-    process.stderr.write(
-      'netgraph: ngctl, jail, jexec, jls and ifconfig are those of FreeBSD here; exit leaves\n',
-    );
+    complain('netgraph: ngctl, jail, jexec, jls and ifconfig are those of FreeBSD here; exit leaves\n');
   if (basename(program) !== 'bash' || !onTerminal)
     return run(program, [], { ...env, PS1: `(netgraph) ${env.PS1 ?? '$ '}` });
   // Start-up files like to set PATH and PS1 themselves, so what is ours comes behind them.
@@ -100,7 +98,7 @@ function run(program: string, argv: readonly string[], env: NodeJS.ProcessEnv): 
     const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
     process.on('SIGINT', stay).on('SIGQUIT', stay).on('SIGTERM', pass).on('SIGHUP', pass);
     child.once('error', (error) => {
-      process.stderr.write(`netgraph: ${program}: ${error.message}\n`);
+      complain(`netgraph: ${program}: ${error.message}\n`);
       resolve(NOT_FOUND);
     });
     child.once('exit', (code, signal) => {

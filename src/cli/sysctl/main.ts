@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { NgError } from '../../netgraph/errors.js';
 import type { Result } from '../../protocol/index.js';
-import { EX, getopt, UsageError } from '../command.js';
+import { complain, EX, getopt, print, UsageError } from '../command.js';
 import { withDaemon } from '../system.js';
 
 export const USAGE = `usage: sysctl [-deiNnq] name[=value] ...
@@ -35,10 +35,7 @@ export function formatSysctl({ name, value, description }: Sysctl, format: Forma
 }
 
 /** sysctl(8) */
-export async function sysctl(
-  argv: readonly string[],
-  out: (text: string) => void = (text) => process.stdout.write(text),
-): Promise<number> {
+export async function sysctl(argv: readonly string[], out: (text: string) => void = print): Promise<number> {
   // The system's has options of its own, which are its business.
   if (!argv.some((word) => OWN.test(word)) && !argv.some((word) => /^-[A-Za-z]*[aAX]/.test(word)))
     return system(argv);
@@ -61,7 +58,7 @@ export async function sysctl(
       const found = list.filter((one) => one.name === name || one.name.startsWith(`${name}.`));
       if (found.length === 0) {
         if (has('i')) continue;
-        if (!has('q')) process.stderr.write(`sysctl: unknown oid '${name}'\n`);
+        if (!has('q')) complain(`sysctl: unknown oid '${name}'\n`);
         failures++;
       } else if (value === undefined) {
         for (const one of found) out(formatSysctl(one, format));
@@ -93,7 +90,7 @@ async function write(
     return true;
   } catch (error) {
     if (!(error instanceof NgError)) throw error;
-    process.stderr.write(`sysctl: ${one.name}=${value}: ${error.message}\n`);
+    complain(`sysctl: ${one.name}=${value}: ${error.message}\n`);
     return false;
   }
 }
@@ -107,6 +104,6 @@ function splitOnce(word: string): [name: string, value: string | undefined] {
 function system(argv: readonly string[]): number {
   const env = { ...process.env, PATH: SYSTEM_PATH };
   const { status, error } = spawnSync('sysctl', argv, { stdio: 'inherit', env });
-  if (error !== undefined) process.stderr.write(`sysctl: the system has none: ${error.message}\n`);
+  if (error !== undefined) complain(`sysctl: the system has none: ${error.message}\n`);
   return status ?? 1;
 }
