@@ -22,7 +22,10 @@ net.createServer({ allowHalfOpen: true }, (here) => {
     one.on('error', () => {}).on('close', () => other.destroy());
 }).listen('/run/agent.sock', () => console.log('up'));`;
 
+/** With all that a start can do: a group is admitted, too. */
 const DAEMON = [
+  'env',
+  'NETGRAPH_GROUP=1',
   process.execPath,
   fileURLToPath(new URL('../../dist/cli/netgraph.js', import.meta.url)),
   'daemon',

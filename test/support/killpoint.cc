@@ -70,15 +70,35 @@ static std::string change(pid_t pid, const __ptrace_syscall_info& info) {
       return "link " + text_at(pid, a[1]);
     case SYS_chmod:
       return "chmod " + text_at(pid, a[0]);
+    case SYS_chown:
+    case SYS_lchown:
+      return "chown " + text_at(pid, a[0]);
+    case SYS_symlink:
+      return "symlink " + text_at(pid, a[1]);
 #endif
     case SYS_mkdirat:
       return "mkdir " + text_at(pid, a[1]);
     case SYS_unlinkat:
       return "unlink " + text_at(pid, a[1]);
+#ifdef SYS_renameat
+    case SYS_renameat:
+#endif
     case SYS_renameat2:
       return "rename " + text_at(pid, a[1]);
+    case SYS_linkat:
+      return "link " + text_at(pid, a[3]);
+    case SYS_symlinkat:
+      return "symlink " + text_at(pid, a[2]);
     case SYS_fchmodat:
       return "chmod " + text_at(pid, a[1]);
+    case SYS_fchownat:
+      return "chown " + text_at(pid, a[1]);
+    case SYS_fchmod:
+      return "chmod " + file_of(pid, a[0]);
+    case SYS_fchown:
+      return "chown " + file_of(pid, a[0]);
+    case SYS_truncate:
+      return "truncate " + text_at(pid, a[0]);
     case SYS_mount:
       return "mount " + text_at(pid, a[1]);
     case SYS_umount2:
@@ -164,7 +184,7 @@ int main(int argc, char** argv) {
       close(0);
       open("/dev/null", O_RDONLY);
       dup2(2, 1);
-      execv(argv[2], argv + 2);
+      execvp(argv[2], argv + 2);
       _exit(127);
     }
     int status;
