@@ -1,6 +1,6 @@
 /** The sandbox: its daemon, and what the system says of both. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -12,6 +12,7 @@ export const SOCKET = '/run/netgraph/control.sock';
 export const LOG = '/run/netgraph/daemon.log';
 
 export const own = (name) => join(here, name);
+process.env.NODE_OPTIONS = `--require ${JSON.stringify(own('rest.cjs'))}`;
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const now = () => process.hrtime.bigint();
 
@@ -103,6 +104,18 @@ export function descriptors(pid) {
 /** Resident memory of a process, in MiB. */
 export const residentOf = (pid) =>
   Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
+
+/** Memory of the daemon after it has collected its garbage, in MiB: what JavaScript has, and what is resident. */
+export async function memoryAtRest(pid) {
+  const path = `/run/rest.${pid}`;
+  rmSync(path, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  for (const end = Date.now() + 20_000; !existsSync(path); await sleep(10))
+    if (Date.now() > end) throw new Error('the daemon does not say what memory it has');
+  const { heapUsed, external, rss } = JSON.parse(readFileSync(path, 'utf8'));
+  rmSync(path);
+  return { heap: (heapUsed + external) / 2 ** 20, resident: rss / 2 ** 20 };
+}
 
 export const namespaceNames = () => list('/run/netns');
 export const list = (directory) => (existsSync(directory) ? readdirSync(directory).sort() : []);

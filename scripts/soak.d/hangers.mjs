@@ -1,7 +1,8 @@
 /** Clients that misbehave: they say half of something, they do not listen, they stand still. */
 import { connect } from 'node:net';
 import { crc32 } from 'node:zlib';
-import { NetgraphClient, run, SOCKET, start, tool } from './box.mjs';
+import { NetgraphClient, run, SOCKET, sleep, start, tool } from './box.mjs';
+import { tally } from './report.mjs';
 
 const KINDS = [
   'silent',
@@ -13,8 +14,12 @@ const KINDS = [
   'flood',
   'reader',
   'slow reader',
+  'halted reader',
   'stopped',
 ];
+const READERS = new Set(['reader', 'slow reader', 'halted reader']);
+/** A slow reader takes a chunk, 64 KiB at most, in so many ms: less than there is. */
+const PAUSE = 100;
 
 const record = (kind, id, body) => {
   const head = Buffer.alloc(9);
@@ -28,9 +33,10 @@ const call = (id, method, params) => record(1, id, Buffer.from(JSON.stringify({ 
 export class Hangers {
   /** What takes each away again. */
   ends = new Set();
-  counts = {};
+  counts = tally(KINDS);
   faults = [];
-  frames = 0;
+  /** How many frames came to those who read. */
+  frames = { reader: 0, 'slow reader': 0 };
 
   constructor(ledger, chance, note) {
     Object.assign(this, { ledger, chance, note });
@@ -40,8 +46,8 @@ export class Hangers {
   async add(pair) {
     const kind = this.chance.pick(KINDS);
     this.note(`client: ${kind}`);
-    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
-    if (kind === 'reader' || kind === 'slow reader') await this.listen(pair, kind === 'reader');
+    this.counts[kind]++;
+    if (READERS.has(kind)) await this.listen(pair, kind);
     else if (kind === 'stopped') await this.stopped();
     else this.raw(kind);
   }
@@ -73,7 +79,7 @@ export class Hangers {
   }
 
   /** On the hub of a pair: everything that passes there is for one of the two. */
-  async listen(pair, reads) {
+  async listen(pair, kind) {
     const hub = pair?.keys.hub;
     if (hub === undefined || !pair.whole) return;
     const transport = connect(SOCKET);
@@ -88,14 +94,34 @@ export class Hangers {
     };
     this.ends.add(over);
     if (!(await this.ledger.connect(hub, hook, key, 'in'))) return;
-    if (reads) void this.check(client, Object.values(pair.tokens), pair.name);
-    else transport.pause();
+    if (kind === 'halted reader') {
+      transport.pause();
+      return;
+    }
+    if (kind === 'slow reader') this.slow(transport, client);
+    void this.check(client, Object.values(pair.tokens), pair.name, kind);
   }
 
-  async check(client, tokens, name) {
+  /** Reads less than there is, and asks meanwhile: frames are lost, answers are not. */
+  slow(transport, client) {
+    transport.on('data', () => transport.pause());
+    const timer = setInterval(() => transport.resume(), PAUSE);
+    transport.on('close', () => clearInterval(timer));
+    const ask = async () => {
+      for (;;) {
+        await client.nodeInfo('.');
+        await sleep(PAUSE);
+      }
+    };
+    ask().catch((error) => {
+      if (error.code === 'ETIMEDOUT') this.faults.push(`a slow reader: ${error.message}`);
+    });
+  }
+
+  async check(client, tokens, name, kind) {
     try {
       for await (const { data } of client.frames()) {
-        this.frames++;
+        this.frames[kind]++;
         const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
         const wrong = faultOf(bytes, tokens);
         if (wrong !== undefined)
@@ -109,7 +135,7 @@ export class Hangers {
   /** A program that is stopped while it listens, and killed in the end. */
   async stopped() {
     const child = start(tool('nghook', '-a', 'nowhere:', 'h'), { stdio: 'ignore' });
-    await new Promise((resolve) => setTimeout(resolve, this.chance.below(250)));
+    await sleep(this.chance.below(250));
     child.kill('SIGSTOP');
     this.ends.add(() => child.kill('SIGKILL'));
   }

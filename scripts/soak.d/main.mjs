@@ -7,6 +7,7 @@ import {
   daemonPids,
   descriptors,
   LOG,
+  memoryAtRest,
   must,
   NetgraphClient,
   now,
@@ -24,7 +25,8 @@ import { Interrupted, Ledger } from './ledger.mjs';
 import { Pair, WAYS } from './pair.mjs';
 import { Playground } from './playground.mjs';
 import { Chance } from './random.mjs';
-import { Trend } from './trend.mjs';
+import { missed, spread, tally, within } from './report.mjs';
+import { Rests } from './trend.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -39,11 +41,28 @@ const { values: options } = parseArgs({
 const MOST_PAIRS = 3;
 /** A round that takes longer hangs, in ms. */
 const ROUND = 180_000;
+/** What happens in a round, and how often. */
+const STEPS = {
+  play: 70,
+  add: 3,
+  end: 3,
+  way: 4,
+  loseInterface: 2,
+  offloads: 3,
+  mtu: 2,
+  client: 4,
+  thin: 2,
+  wait: 3,
+};
+/** How a daemon is started after a kill. */
+const STARTS = ['jls', 'ngctl', 'daemon', 'many'];
+/** How a pair ends. */
+const ENDS = ['jail -r', 'jail -r', 'netns', 'wormhole', 'quiet'];
 /** Until a daemon that was started forwards, in ms: more is a fault. The goal is 1000, on a machine that is idle. */
 const MOST_GAP = 10_000;
-/** More resident memory than this is a leak, in MiB. */
-const MOST_MEMORY = 1000;
-
+/** More resident memory than this is never needed, in MiB. */
+const MOST_MEMORY = 500;
+const minutes = Number(options.minutes);
 const chance = (...words) => new Chance(options.seed, ...words);
 /** What was begun last. */
 const history = [];
@@ -79,7 +98,10 @@ class Soak {
     maxMemory: 0,
     maxDescriptors: 0,
   };
-  memory = new Trend();
+  steps = tally(Object.keys(STEPS));
+  starts = tally(STARTS);
+  ends = tally(ENDS);
+  rests = new Rests(minutes, options['no-kill'] && options['no-restart']);
   killGaps = [];
   restartGaps = [];
 
@@ -105,8 +127,9 @@ class Soak {
   async play() {
     this.round++;
     const doing = [];
-    const kill = !options['no-kill'] && this.chance.maybe(0.5);
-    const restart = !options['no-restart'] && this.chance.maybe(0.3);
+    const { calm, found } = this.rests.next();
+    const kill = this.chance.maybe(0.5) && !calm && !options['no-kill'];
+    const restart = this.chance.maybe(0.3) && !calm && !options['no-restart'];
     const count = 15 + this.chance.below(30);
     const moment = this.chance.below(count * 2);
     const delay = this.chance.maybe(0.5) ? 0 : this.chance.next() * 8;
@@ -131,24 +154,30 @@ class Soak {
     note('try a tool');
     if (!kill) await tryTool(this.chance);
     const words = [`${count} operations`, ...(kill ? ['kill'] : []), ...(restart ? ['restart'] : [])];
-    return { words, faults: await this.check() };
+    return { words, faults: [...found, ...(await this.check())] };
+  }
+
+  /** Looks at what the daemon has when nothing is under way and nobody hangs on to it. */
+  async rest() {
+    await this.hangers.clear();
+    const found = await this.socketFaults();
+    const { socket, other } = descriptors(this.pid);
+    const { clients, model } = this.ledger;
+    const sample = await memoryAtRest(this.pid);
+    this.rests.add({ ...sample, descriptors: socket + other - clients.size - model.jails.size });
+    note(`at rest: ${JSON.stringify(sample)}`);
+    return found;
+  }
+
+  socketFaults() {
+    return socketFaults(this.ledger.clients.size + this.hangers.ends.size);
   }
 
   /** One thing that happens in a round. */
   async step() {
     const pair = this.chance.pick(this.pairs);
-    const what = this.chance.weighted({
-      play: 70,
-      add: 3,
-      end: 3,
-      way: 4,
-      loseInterface: 2,
-      offloads: 3,
-      mtu: 2,
-      client: 4,
-      thin: 2,
-      wait: 3,
-    });
+    const what = this.chance.weighted(STEPS);
+    this.steps[what]++;
     if (pair === this.pairs[0] && ['way', 'loseInterface', 'offloads', 'mtu'].includes(what))
       this.touched = now();
     if (what === 'play') await this.playground.step();
@@ -166,7 +195,9 @@ class Soak {
   async endPair() {
     const pair = this.chance.pick(this.pairs.slice(1));
     this.count(pair);
-    await pair.end(this.chance.pick(['jail -r', 'jail -r', 'netns', 'wormhole', 'quiet']));
+    const how = this.chance.pick(ENDS);
+    this.ends[how]++;
+    await pair.end(how);
     this.takePairFaults(pair);
     this.pairs.splice(this.pairs.indexOf(pair), 1);
   }
@@ -205,7 +236,7 @@ class Soak {
     await sleep(this.chance.below(300));
     await this.playground.disturb();
     const started = now();
-    await this.startDaemon(this.chance.pick(['jls', 'ngctl', 'daemon', 'many']));
+    await this.startDaemon(this.chance.pick(STARTS));
     this.killedAt = undefined;
     await this.chaos.stop();
     const wrong = await afterKill(this.ledger);
@@ -232,6 +263,7 @@ class Soak {
 
   async startDaemon(how) {
     note(`start by ${how}`);
+    this.starts[how]++;
     const tools = {
       jls: [tool('jls')],
       ngctl: [tool('ngctl', 'list')],
@@ -287,14 +319,14 @@ class Soak {
     }
     note('look at the rest');
     found.push(...this.hangers.faults.splice(0), ...this.chaos.wrong.splice(0), ...this.log.faults());
-    found.push(...(await socketFaults(this.ledger.clients.size + this.hangers.ends.size)));
+    found.push(...(await this.socketFaults()));
     found.push(...(await processFaults()));
     const memory = residentOf(this.pid);
     this.summary.maxMemory = Math.max(this.summary.maxMemory, Math.round(memory));
-    this.memory.add(this.pid, memory);
     const { tap, socket, other } = descriptors(this.pid);
     this.summary.maxDescriptors = Math.max(this.summary.maxDescriptors, tap + socket + other);
     if (memory > MOST_MEMORY) found.push(`the daemon uses ${memory.toFixed(0)} MiB`);
+    if (this.rests.isDue) found.push(...(await this.rest()));
     this.pairs[0].forgetGaps();
     return found;
   }
@@ -304,7 +336,7 @@ class Soak {
     await must(tool('netgraph', 'stop'), { timeout: 60_000 });
     await this.hangers.clear();
     await this.ledger.disconnected();
-    const found = this.pairs.flatMap((pair) => pair.takeFaults());
+    const found = [...this.rests.end(), ...this.pairs.flatMap((pair) => pair.takeFaults())];
     const after = await machine();
     for (const [what, value] of Object.entries(this.before))
       if (String(value) !== String(after[what]))
@@ -313,21 +345,12 @@ class Soak {
   }
 }
 
-const within = (work, ms, what) => {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} takes longer than ${ms / 1000} s`)), ms);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-};
-
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 const soak = new Soak();
 let faults = [];
 process.on('unhandledRejection', (error) => fail([error.stack]));
 try {
   await within(soak.begin(), ROUND, 'the beginning');
-  const until = begin + Number(options.minutes) * 60_000;
+  const until = begin + minutes * 60_000;
   while (Date.now() < until && soak.round < Number(options.rounds)) {
     const from = Date.now();
     const { words, faults: wrong } = await within(soak.play(), ROUND, 'the round');
@@ -349,26 +372,24 @@ console.log(JSON.stringify(summary()));
 process.exit(0);
 
 function summary() {
-  const { killGaps, restartGaps } = soak;
+  const { steps, starts, ends } = soak;
   for (const pair of soak.pairs.splice(0)) soak.count(pair);
   return {
     seed: options.seed,
     seconds: Math.round((Date.now() - begin) / 1000),
     ...soak.summary,
-    memoryTrend: soak.memory.get(),
+    calm: soak.rests.stretches,
     operations: soak.ledger.counts,
     refused: soak.ledger.refusals,
     chaos: soak.chaos.counts,
+    steps,
+    starts,
+    ends,
     clients: soak.hangers.counts,
     framesRead: soak.hangers.frames,
-    killGap:
-      killGaps.length === 0
-        ? null
-        : { median: Math.round(median(killGaps)), max: Math.round(Math.max(...killGaps)) },
-    restartGap:
-      restartGaps.length === 0
-        ? null
-        : { median: Math.round(median(restartGaps)), max: Math.round(Math.max(...restartGaps)) },
+    missed: missed({ steps, starts, ends, clients: soak.hangers.counts, framesRead: soak.hangers.frames }),
+    killGap: spread(soak.killGaps),
+    restartGap: spread(soak.restartGaps),
   };
 }
 
