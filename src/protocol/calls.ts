@@ -35,9 +35,10 @@ export interface DaemonStatus {
   nodes: number;
   interfaces: InterfaceStatus[];
   types: { name: string; nodes: number }[];
-  /** Of the whole daemon, like what follows: the host's business. */
+  /** Of the whole daemon: the host's business. */
   memory?: { rss: number; heapUsed: number };
-  counters?: { [reason: string]: number };
+  /** Frames lost in the graph, by reason, in all vnets the caller may see. */
+  counters: { [reason: string]: number };
 }
 
 export interface InterfaceStatus {

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { native } from '../../src/linux/native.js';
 import { NgError } from '../../src/netgraph/index.js';
 import { describeRoot, ip, ipJson, openDescriptors, quiet, sandbox, until } from './root.js';
 
@@ -51,6 +52,23 @@ describeRoot('TAP interfaces', () => {
     const named = ipJson('-n', t.box.netnsOf(vnet).name, 'link').map((link) => link.ifname);
     expect(named).toEqual(['lo', 'e0', 'e1']);
     expect([...host.orphans([t.box.netnsOf(vnet)])].map(({ link }) => link.name)).toEqual(['e1']);
+  });
+
+  it('have the offloads that the kernel grants, or none: as they were told, also when another host takes them up', () => {
+    const CSUM_TSO = 0x07; // TUN_F_CSUM, TSO4, TSO6; what else there is came with later kernels
+    const { path } = t.box.netns();
+    const [many, none] = [native.tapOpen(path, 'many', true), native.tapOpen(path, 'none', false)];
+    expect([many.offloads & CSUM_TSO, none.offloads]).toEqual([CSUM_TSO, 0]);
+    for (const { fd } of [many, none]) closeSync(fd);
+    for (const offloads of [true, false]) {
+      const vnet = t.box.vnet();
+      const [old, host] = [t.box.host({ instance: 'lab', offloads }), t.box.host({ instance: 'lab' })];
+      const device = old.createEthernet(vnet, 'e0', quiet);
+      expect(device.offloads).toBe(offloads);
+      old.keepAll();
+      host.inherit(old.handOver());
+      expect(host.resumeEthernet(vnet, device.resume(), quiet).offloads).toBe(offloads);
+    }
   });
 
   it('refuse names that are taken, also by a persistent TAP of somebody else', () => {

@@ -104,9 +104,9 @@ export class TapHost implements DeviceProvider {
     const identity = this.options.identityOf?.(vnet) ?? String(vnet.id);
     return attempt(`interface ${name}`, () =>
       within(spec, (netns) => {
-        const fd = this.openTap(netns, name);
+        const opened = this.openTap(netns, name, this.options.offloads ?? true);
         const mac = addressBytes(stableAddress(this.host, identity, name, this.taken));
-        return this.makeDevice(vnet, { fd, netns, spec, name, mac }, events);
+        return this.makeDevice(vnet, { ...opened, netns, spec, name, mac }, events);
       }),
     );
   }
@@ -125,13 +125,14 @@ export class TapHost implements DeviceProvider {
       const found = this.find(vnet, kept as Kept);
       const spec = found?.spec ?? this.options.netnsOf(vnet);
       return within(spec, (netns) => {
-        const fd = found === undefined ? this.openTap(netns, name) : this.takeUp(netns, inode, found.link);
-        const address = found === undefined ? Uint8Array.from(Buffer.from(mac, 'hex')) : undefined;
-        const now = found?.link.name ?? name;
-        const device = this.makeDevice(vnet, { fd, netns, spec, name: now, mac: address }, events);
-        if (device.offloads !== offloads) device.setOffloads(offloads);
-        if (found === undefined)
-          this.report(`interface ${name} was gone: it is made anew, without addresses`);
+        if (found !== undefined) {
+          const opened = this.takeUp(netns, inode, found.link, offloads);
+          return this.makeDevice(vnet, { ...opened, netns, spec, name: found.link.name }, events);
+        }
+        const opened = this.openTap(netns, name, offloads);
+        const address = Uint8Array.from(Buffer.from(mac, 'hex'));
+        const device = this.makeDevice(vnet, { ...opened, netns, spec, name, mac: address }, events);
+        this.report(`interface ${name} was gone: it is made anew, without addresses`);
         return device;
       });
     });
@@ -223,15 +224,14 @@ export class TapHost implements DeviceProvider {
     await this.settled();
   }
 
-  private openTap(netns: number, name: string): number {
-    const offloads = this.options.offloads ?? true;
+  private openTap(netns: number, name: string, offloads: boolean): OpenTap {
     try {
-      return native.tapOpen(netns, name, offloads).fd;
+      return native.tapOpen(netns, name, offloads);
     } catch (error) {
       const { code, syscall, message } = error as NodeJS.ErrnoException;
       if (syscall === 'open') throw new NgError('ENXIO', `${name}: this system has no TAPs: ${message}`);
       if (code !== 'EEXIST' || !this.removals.makeWay(fstatSync(netns).ino, name)) throw error;
-      return native.tapOpen(netns, name, offloads).fd;
+      return native.tapOpen(netns, name, offloads);
     }
   }
 
@@ -261,11 +261,13 @@ export class TapHost implements DeviceProvider {
     for (const { path } of namedNamespaces()) yield path;
   }
 
-  private takeUp(netns: number, inode: number, link: Link): number {
+  private takeUp(netns: number, inode: number, link: Link, offloads: boolean): OpenTap {
     const key = keyOf(inode, link.index);
     const fd = this.inherited.get(key);
+    if (fd === undefined) return native.tapAttach(netns, link.name, offloads);
+    const granted = native.tapSetOffloads(fd, offloads);
     this.inherited.delete(key);
-    return fd ?? native.tapAttach(netns, link.name, this.options.offloads ?? true).fd;
+    return { fd, offloads: granted };
   }
 
   /** Takes over the descriptor; without `mac` the interface keeps the address that it has. */
@@ -273,12 +275,14 @@ export class TapHost implements DeviceProvider {
     try {
       return this.settleIn(vnet, tap, events);
     } catch (error) {
-      this.removals.add(tap.fd);
+      if (tap.mac !== undefined) this.removals.add(tap.fd);
+      else closeSync(tap.fd); // it was there before, and stays
       throw error;
     }
   }
 
-  private settleIn(vnet: Vnet, { fd, netns, spec, name, mac }: Tap, events: EthernetEvents): TapDevice {
+  private settleIn(vnet: Vnet, tap: Tap, events: EthernetEvents): TapDevice {
+    const { fd, netns, spec, name, mac } = tap;
     const rtnetlink = new Rtnetlink(netns);
     if (mac !== undefined) native.tapSetAddress(fd, mac);
     const address = addressNumber(mac ?? native.tapAddress(fd));
@@ -293,7 +297,7 @@ export class TapHost implements DeviceProvider {
       } catch {
         // A courtesy, which not every kernel has room for.
       }
-      const device = new TapDevice(this, vnet, fd, name, address, this.options.offloads ?? true, events);
+      const device = new TapDevice(this, vnet, fd, name, address, tap.offloads !== 0, events);
       this.pick(device);
       this.taken.add(address);
       this.unkept.add(device);
@@ -402,13 +406,19 @@ export class TapHost implements DeviceProvider {
   }
 }
 
-/** A TAP that is to become a device. */
-interface Tap {
+interface OpenTap {
   fd: number;
+  /** TUN_F_ flags that the kernel granted; 0: frames only as on a wire. */
+  offloads: number;
+}
+
+/** A TAP that is to become a device. */
+interface Tap extends OpenTap {
   netns: number;
   spec: Namespace | string | number;
   name: string;
-  mac: Uint8Array | undefined;
+  /** Of one that was made just now. */
+  mac?: Uint8Array;
 }
 
 /** Does something with a descriptor of a namespace. */
