@@ -40,6 +40,7 @@ export class Daemon {
   private readonly refused = new Set<Socket>();
   private readonly server: Server;
   private stopping: Promise<void> | undefined;
+  private restarting: Promise<unknown> | undefined;
   /** Hears when another process goes on, or none. */
   manager: ServiceManager | undefined;
   /** Another process is about to go on in our place: clients have to wait. */
@@ -109,8 +110,14 @@ export class Daemon {
    * @param requester whom the new process answers
    * @throws NgError it could not; this one goes on
    */
-  async restart(requester: Connection): Promise<never> {
+  restart(requester: Connection): Promise<never> {
     if (this.stopping || this.handingOver) throw new NgError('EBUSY', 'the daemon is about to end already');
+    const restart = this.replace(requester);
+    this.restarting = restart.catch(() => {});
+    return restart;
+  }
+
+  private async replace(requester: Connection): Promise<never> {
     this.handingOver = true;
     let successor: Successor | undefined;
     let release = (): void => {};
@@ -118,9 +125,10 @@ export class Daemon {
       successor = await Successor.start();
       await this.world.checkpoint();
       release = await this.quiet(requester);
+      this.checkNotStopping();
       await this.giveAway(successor);
     } catch (error) {
-      successor?.abandon();
+      await successor?.abandon();
       this.handingOver = false;
       this.quieting = false;
       release();
@@ -129,8 +137,14 @@ export class Daemon {
     }
     this.manager?.handOver(successor.pid);
     this.log(`process ${successor.pid} goes on`);
+    // Whoever wants this one to stop means the daemon.
+    if (this.stopping) process.kill(successor.pid, 'SIGTERM');
     // exit(3) without closing anything in good order, as Node's exit would: all of it is in use.
     return (process as unknown as { reallyExit(code: number): never }).reallyExit(0);
+  }
+
+  private checkNotStopping(): void {
+    if (this.stopping) throw new NgError('EBUSY', 'the daemon was told to stop');
   }
 
   /** Resolves when nothing is under way; what ends that state. */
@@ -138,6 +152,7 @@ export class Daemon {
     const all = () => [...this.connections];
     for (let waited = 0; all().some((one) => one !== requester && one.isBusy); waited++) {
       if (waited > BUSY) throw new NgError('EBUSY', 'a request of another client takes too long');
+      this.checkNotStopping();
       await sleep(1);
     }
     const release = await this.world.jails.hold();
@@ -150,7 +165,7 @@ export class Daemon {
     return release;
   }
 
-  /** Stands still, and has another process go on. When it does not, this one does. */
+  /** Stands still, and has another process go on. When it does not, it is ended, and this one goes on. */
   private async giveAway(successor: Successor): Promise<void> {
     const taps = this.world.handOver();
     try {
@@ -160,6 +175,8 @@ export class Daemon {
       const fds = [...taps.values(), ...clients.map(({ fd }) => fd)];
       await successor.handOver(parcel, [this.lock, descriptorOf(this.server), ...fds]);
     } catch (error) {
+      // One world is no place for two.
+      await successor.abandon();
       this.world.takeBack();
       throw error;
     }
@@ -265,6 +282,8 @@ export class Daemon {
   }
 
   private async shutDown(): Promise<void> {
+    // It gives up soon, or this process ends with it.
+    await this.restarting;
     this.manager?.stopping();
     this.server.close();
     const { socket, lock, log } = this.paths;
@@ -275,7 +294,7 @@ export class Daemon {
       for (const file of [log, oldLog(log)]) rmSync(file, { force: true });
     } catch (error) {
       this.log(`shutdown: ${(error as Error).stack}`, 'error');
-      throw NgError.fromSystem(error, 'not all is gone, stop again to try it again');
+      throw new NgError('EBUSY', `not all is gone, stop again to try it again: ${(error as Error).message}`);
     } finally {
       for (const file of [socket, lock]) rmSync(file, { force: true });
       for (const client of this.refused) client.destroy();

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -56,8 +57,13 @@ export class Successor {
     child.unref();
     closeSync(theirs);
     const successor = new Successor(child, ours);
-    await successor.hears('ready\n');
-    return successor;
+    try {
+      await successor.hears('ready\n');
+      return successor;
+    } catch (error) {
+      await successor.abandon();
+      throw error;
+    }
   }
 
   /** Gives it everything. Resolves when it has taken over. @throws Error it did not */
@@ -71,10 +77,13 @@ export class Successor {
     await this.hears('done\n');
   }
 
-  /** Ends it: this process goes on. */
-  abandon(): void {
-    this.child.kill('SIGKILL');
+  /** Ends it: this process goes on. Resolves when it is no more. */
+  async abandon(): Promise<void> {
+    const { child } = this;
     this.socket.destroy();
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   }
 
   private async hears(word: string): Promise<void> {

@@ -18,6 +18,16 @@ export async function runDaemon(): Promise<number> {
   const { Daemon } = await import('./daemon.js');
   const logger = new Logger(standardError(paths.log));
   const { log } = logger;
+  let told: NodeJS.Signals | undefined;
+  const hear = (obey: () => void): void => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => {
+        told = signal;
+        obey();
+      });
+  };
+  // The predecessor may pass one on as soon as it is let go.
+  if (isSuccessor) hear(() => {});
   const daemon = await Daemon.start(paths, log, group).catch((error: Error) => {
     log(`cannot start: ${error instanceof NgError ? error.message : error.stack}`, 'error');
     // Some of it may be there already, and would go on.
@@ -32,13 +42,15 @@ export async function runDaemon(): Promise<number> {
   process.chdir('/');
   const manager = new ServiceManager(log);
   daemon.manager = manager;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => {
-      // A service that stops, with the machine say, is to go on later. `netgraph stop` means the end of everything.
-      if (manager.isThere) leave(signal);
-      log(`${signal}: stopping`);
-      daemon.stop().catch(() => {}); // the log tells
-    });
+  const obey = (): void => {
+    if (told === undefined) return;
+    // A service that stops, with the machine say, is to go on later. `netgraph stop` means the end of everything.
+    if (manager.isThere) leave(told);
+    log(`${told}: stopping`);
+    daemon.stop().catch(() => {}); // the log tells
+  };
+  hear(obey);
+  obey();
   function leave(signal: string): never {
     log(`${signal}: all stays for the next daemon`, 'info');
     manager.stopping();

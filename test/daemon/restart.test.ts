@@ -19,6 +19,26 @@ async function restart(box: Machine): Promise<void> {
   await until(async () => (await box.sh(`kill -0 ${pid}`)).includes('exit'));
 }
 
+/** Has new processes stand still before they write a word of the handover, until there is a file /run/go. */
+async function holdBefore(box: Machine, word: string): Promise<void> {
+  const script = `
+    const fs = require('node:fs'), { writeSync } = fs;
+    fs.writeSync = (fd, text, ...rest) => {
+      if (text === '${word}\\n') {
+        fs.writeFileSync('/run/held', '');
+        while (!fs.existsSync('/run/go')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      }
+      return writeSync(fd, text, ...rest);
+    };
+    require('node:module').syncBuiltinESMExports();`;
+  const writer = box.spawn('sh', '-c', 'cat >/run/hold.cjs');
+  writer.stdin.end(script);
+  await new Promise((resolve) => writer.on('close', resolve));
+  expect(await box.sh('NODE_OPTIONS="--require /run/hold.cjs" jls >/dev/null')).toBe('');
+}
+
+const DAEMONS = 'pgrep -fc [n]etgraph.js.daemon';
+
 describeReal('a restart', () => {
   const t = machine();
 
@@ -179,6 +199,30 @@ describeReal('a restart', () => {
     expect(await box.sh(LISTING)).toBe(before);
     await restart(box);
     expect(await box.sh(LISTING)).toBe(before);
+  });
+
+  it('does not happen when the new process does not come up, of which nothing stays', async () => {
+    const { box } = t;
+    await holdBefore(box, 'ready');
+    const { pid } = await box.status();
+    expect(await box.sh('netgraph restart')).toMatch(/the old daemon goes on.*\n\(exit \d+\)\n$/);
+    expect((await box.status()).pid).toBe(pid);
+    expect(await box.sh(DAEMONS)).toBe('1\n');
+  });
+
+  it.each(['ready', 'parcel'])('may be told to stop, by SIGTERM, before it is %s', async (word) => {
+    const { box } = t;
+    await holdBefore(box, word);
+    expect(await box.sh(LAB)).toBe('');
+    const { pid } = await box.status();
+    const restarting = box.sh('netgraph restart');
+    await until(async () => (await box.sh('ls /run/held')) === '/run/held\n', 20_000);
+    await box.sh(`kill ${pid}; sleep 0.2; touch /run/go`);
+    await restarting;
+    await until(async () => (await box.sh(DAEMONS)).startsWith('0'), 20_000);
+    expect(await box.sh('ls /run/netgraph /run/state; ip netns; ip -o link | wc -l')).toBe(
+      "ls: cannot access '/run/state': No such file or directory\n/run/netgraph:\n1\n",
+    );
   });
 
   it('finds everything again when paths of the instance are relative', async () => {
