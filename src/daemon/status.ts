@@ -15,7 +15,7 @@ export function daemonStatus(client: Connection): DaemonStatus {
     uptime: Math.round(process.uptime()),
     socket: daemon.paths.socket,
     stateDir: daemon.paths.stateDir,
-    notices: jail === undefined ? [...daemon.notices] : [],
+    notices: jail === undefined ? [...daemon.notices, ...world.notices] : [],
     capabilities: heldCapabilities(),
     jails: world.jails.list(jail).length,
     nodes: [...vnets].reduce((sum, vnet) => sum + world.graph.count(vnet), 0),

@@ -88,6 +88,7 @@ export class Journal {
   /**
    * Writes an entry with one write(2): from then on it survives the end of the process, and a moment later the loss of
    * power.
+   * @throws RangeError it is too long for a line; the journal is as before
    * @throws Error it could not be written (ENOSPC, say); the journal is as before
    */
   append(entry: unknown): void {
@@ -110,8 +111,7 @@ export class Journal {
     }
     this.end += line.length;
     this.appended?.push(line);
-    this.unsynced = true;
-    if (!this.syncing) this.sync();
+    this.syncLater();
   }
 
   /**
@@ -131,9 +131,10 @@ export class Journal {
   /**
    * As `rewrite`, where that would take long: others get their turns, and may append meanwhile. Whatever else becomes of
    * the journal calls it off.
+   * @returns whether it is done, and was not called off
    * @throws Error something failed; the journal is as if nobody had tried
    */
-  async compact(entries: readonly unknown[]): Promise<void> {
+  async compact(entries: readonly unknown[]): Promise<boolean> {
     const before = this.descriptor();
     this.callOff();
     const appended: Buffer[] = [];
@@ -147,7 +148,7 @@ export class Journal {
       for (let i = 0; i < entries.length && !isOff(); i += SLICE)
         await appendTo(fd, Buffer.concat(entries.slice(i, i + SLICE).map(encode)));
       await syncData(fd);
-      if (isOff()) return;
+      if (isOff()) return false;
       // From here on in one go. What was appended may wait for its way to the disk as usual.
       fs.writeFileSync(fd, Buffer.concat(appended));
       const { size } = fs.fstatSync(fd);
@@ -156,6 +157,9 @@ export class Journal {
       this.end = size;
       this.torn = false;
       fs.closeSync(before);
+      syncDirectory(dirname(this.path));
+      this.syncLater();
+      return true;
     } finally {
       if (fd !== undefined && this.fd !== fd) fs.closeSync(fd);
       if (!isOff()) this.callOff();
@@ -190,6 +194,11 @@ export class Journal {
     this.torn = true;
     fs.ftruncateSync(this.descriptor(), this.end);
     this.torn = false;
+  }
+
+  private syncLater(): void {
+    this.unsynced = true;
+    if (!this.syncing) this.sync();
   }
 
   /** Brings to the disk what was appended, until nothing more comes. */

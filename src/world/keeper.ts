@@ -1,12 +1,6 @@
+import { Buffer } from 'node:buffer';
 import type { JailJournal, JailState } from '../jail/index.js';
-import {
-  type Hook,
-  isLasting,
-  type Node,
-  type NodeState,
-  nodeState,
-  type Observer,
-} from '../netgraph/index.js';
+import { type Hook, isLasting, type Node, nodeState, type Observer } from '../netgraph/index.js';
 import type { Journal } from '../state/index.js';
 import type { Waiting } from './restore.js';
 import { type EdgeState, type Entry, WorldState } from './state.js';
@@ -15,6 +9,11 @@ import type { World } from './world.js';
 /** A journal is written anew when it is longer than this, in bytes, and than so many times what it was then. */
 const LONG = 1 << 20;
 const GROWTH = 4;
+/** After a write that failed: microseconds to the next try, and entries that may wait for it one by one. */
+const RETRY = 1e6;
+const MAX_PENDING = 10_000;
+/** Longest state of one node, in bytes of JSON: well within a line. */
+const MAX_STATE = 8 << 20;
 
 /** An edge as it is in the journal. */
 interface KnownEdge {
@@ -33,23 +32,27 @@ export interface Kept {
 /**
  * Writes down what becomes of a world, so that it survives the death of the process. Changes are collected, and written
  * at once as one line: before an answer says that they are done, and before the system sees that something is removed.
- * What the system keeps for us (TUNSETPERSIST) it keeps only when we have it in writing.
+ * What the system keeps for us (TUNSETPERSIST) it keeps only when we have it in writing. When a write fails the journal
+ * stays as it was, one whole state behind, until a later try brings all of it.
  */
 export class Keeper implements Observer, JailJournal {
-  /** What is in the journal. */
+  /** What is in the journal, or is to be. */
   private readonly state = new WorldState();
   private readonly nodes = new Map<Node, { jail: number; text: string }>();
   private readonly edges = new Map<Hook, KnownEdge>();
   private readonly changedNodes = new Set<Node>();
   private readonly changedHooks = new Set<Hook>();
+  /** What `state` has and the journal does not, unless the journal is behind. */
   private readonly pending: Entry[] = [];
   /** What would take away from the journal what could not be taken up. */
   private readonly waiting: Entry[] = [];
   private scheduled = false;
   private keeping = false;
   private rewrittenSize = 0;
-  /** The journal has not all that was to be in it when it was written anew. */
+  /** Nothing can be appended before the journal is written anew. */
   private isBehind = false;
+  private trouble: string | undefined;
+  private retrying: (() => void) | undefined;
 
   constructor(
     private readonly world: Kept,
@@ -65,12 +68,17 @@ export class Keeper implements Observer, JailJournal {
     world.jails.journal = this;
   }
 
+  /** Why the journal lacks something that is done; undefined: it has everything. */
+  get problem(): string | undefined {
+    return this.trouble;
+  }
+
   /** From now on the journal tells of the world as it is. */
   start(): void {
     this.keeping = true;
-    this.isBehind = true;
-    this.pending.push({ boot: this.boot });
-    this.commit();
+    this.fallBehind();
+    this.collect();
+    this.write();
   }
 
   /** As `start`, where another process has the same in the journal already. */
@@ -82,16 +90,22 @@ export class Keeper implements Observer, JailJournal {
     this.world.interfaces.keepAll();
   }
 
-  /** Leaves the journal, with all that there is, to another process, or until `start`. */
+  /**
+   * Leaves the journal, with all that there is, to another process, or until `start`.
+   * @throws Error not all of it can be written; nothing has changed
+   */
   pause(): void {
-    this.commit();
+    this.collect();
+    this.write();
+    if (this.trouble !== undefined) throw new Error(this.trouble);
     this.keeping = false;
   }
 
   /** Notes that everything is being taken down. What comes of it is not written down any more. */
   stop(): void {
-    this.pending.push({ stopping: true });
-    this.commit();
+    this.add({ stopping: true });
+    this.collect();
+    this.write();
     this.keeping = false;
     this.world.graph.observer = undefined;
     this.world.jails.journal = undefined;
@@ -155,53 +169,88 @@ export class Keeper implements Observer, JailJournal {
     for (const gone of this.waiting.splice(0)) this.push(gone);
   }
 
-  /** Writes what has changed. When that fails it is tried again with what changes next. */
+  /** Writes what has changed. When that fails it is tried again in a while. */
   readonly commit = (): void => {
     if (!this.keeping) return;
     this.collect();
-    if (this.pending.length === 0) return;
-    try {
-      if (this.isBehind) this.rewrite();
-      else this.append();
-    } catch (error) {
-      this.failed(error);
-    }
+    if (this.trouble === undefined) this.write();
+    else if (!this.isBehind && this.pending.length > MAX_PENDING) this.fallBehind();
   };
-
-  /** Writes everything anew. @throws Error it cannot be done: the journal is not what it should be */
-  private rewrite(): void {
-    this.isBehind = true;
-    this.collect();
-    this.journal.rewrite(this.state.entries());
-    this.isBehind = false;
-    this.pending.length = 0;
-    this.rewrittenSize = this.journal.size;
-    this.world.interfaces.keepAll();
-  }
 
   /** Makes the journal as short as it can be, without keeping anybody waiting. @throws Error it cannot be written */
   async compact(): Promise<void> {
     this.collect();
+    const catchUp = this.isBehind;
+    if (catchUp) this.pending.length = 0;
     this.rewrittenSize = Number.POSITIVE_INFINITY;
     try {
-      await this.journal.compact([...this.state.entries()]);
-      this.isBehind = false;
+      if (!(await this.journal.compact([...this.state.entries()]))) return;
     } finally {
       this.rewrittenSize = this.journal.size;
     }
+    if (!catchUp) return;
+    this.isBehind = false;
+    if (this.pending.length > 0) this.write();
+    else this.written();
   }
 
-  private failed(error: unknown): void {
-    this.world.log(`state: ${(error as Error).message}`);
+  private write(): void {
+    if (this.pending.length === 0 && !this.isBehind) return;
+    try {
+      if (!this.isBehind) this.append();
+      if (this.isBehind) this.rewrite();
+      this.written();
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    const { size } = this.journal;
+    if (size > LONG && size > GROWTH * this.rewrittenSize)
+      this.compact().catch((error) => this.world.log(`state: ${(error as Error).message}`));
   }
 
   private append(): void {
-    this.journal.append(this.pending);
+    try {
+      this.journal.append(this.pending);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.fallBehind(); // too long for a line
+    }
+  }
+
+  private rewrite(): void {
+    this.journal.rewrite(this.state.entries());
+    this.isBehind = false;
+    this.rewrittenSize = this.journal.size;
+  }
+
+  private fallBehind(): void {
+    this.isBehind = true;
     this.pending.length = 0;
+  }
+
+  private written(): void {
+    this.pending.length = 0;
+    if (this.trouble !== undefined) this.world.log('state: all of it is on disk again');
+    this.trouble = undefined;
     this.world.interfaces.keepAll();
-    const { size } = this.journal;
-    if (size > LONG && size > GROWTH * this.rewrittenSize)
-      this.compact().catch((error) => this.failed(error));
+  }
+
+  private failed(error: unknown): void {
+    const trouble = `the state on disk is behind: ${(error as Error).message}`;
+    if (trouble !== this.trouble) this.world.log(trouble);
+    this.trouble = trouble;
+    this.retrying ??= this.world.graph.env.clock.after(RETRY, () => {
+      this.retrying = undefined;
+      this.retry().catch((failure) => this.failed(failure));
+    });
+  }
+
+  private async retry(): Promise<void> {
+    if (!this.keeping || this.trouble === undefined) return;
+    this.collect();
+    if (this.isBehind) await this.compact();
+    else this.write();
   }
 
   private push(entry: Entry): void {
@@ -239,18 +288,20 @@ export class Keeper implements Observer, JailJournal {
       this.add({ nodeGone: [known.jail, node.id] });
       return;
     }
-    let state: NodeState;
+    let text: string;
     try {
-      state = nodeState(node);
+      text = JSON.stringify(nodeState(node));
+      const length = Buffer.byteLength(text);
+      if (length > MAX_STATE) throw new Error(`its ${length} bytes are more than ${MAX_STATE}`);
     } catch (error) {
-      this.world.log(`state of node ${node}: ${(error as Error).message}`);
+      this.world.log(`state of node ${node} is not on disk: ${(error as Error)?.message ?? error}`);
       return;
     }
-    const text = JSON.stringify(state);
     if (text === known?.text) return;
     const jail = this.world.jails.idOf(node.vnet);
     this.nodes.set(node, { jail, text });
-    this.add({ node: [jail, state] });
+    // As it is now: what a type gave may be its own to change.
+    this.add({ node: [jail, JSON.parse(text)] });
   }
 
   /** Notes that an edge is not there any more as it was. */

@@ -142,6 +142,11 @@ export class World {
     this.keeper?.forget();
   }
 
+  /** Why what is done may not survive, in sentences. */
+  get notices(): string[] {
+    return this.keeper?.problem === undefined ? [] : [this.keeper.problem];
+  }
+
   /** Makes the journal short, so that it is soon read. @throws Error it cannot be written */
   async checkpoint(): Promise<void> {
     await this.keeper?.compact();
@@ -150,6 +155,7 @@ export class World {
   /**
    * Stands still, so that another process can go on with this world: with `keep`, and what this returns.
    * @returns descriptors of the interfaces
+   * @throws Error not all of it can be written down; it does not stand still
    */
   handOver(): ReadonlyMap<string, number> {
     this.keeper?.pause();

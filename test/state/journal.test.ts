@@ -117,7 +117,7 @@ describe('a journal', () => {
     journal.append('old');
     const done = journal.compact(['short']);
     between(journal);
-    await done;
+    expect(await done).toBe(false);
     expect(read().entries).toEqual(left);
     expect(fs.readdirSync(directory)).toEqual(['journal']);
     journal.close();
@@ -129,7 +129,7 @@ describe('a journal', () => {
     const many = Array.from({ length: 20_000 }, (_, i) => i);
     const first = journal.compact(many);
     while (fs.readdirSync(directory).length === 1) await sleep(1); // until the first is at work
-    await Promise.all([first, journal.compact(many)]);
+    expect(await Promise.all([first, journal.compact(many)])).toEqual([false, true]);
     expect(read().entries).toEqual(many);
     journal.append('more');
     expect(read().entries.at(-1)).toBe('more');

@@ -1,4 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { defineNode } from '../../src/netgraph/index.js';
 import { nodeTypes } from '../../src/nodes/index.js';
 import type { Vnet } from '../../src/vnet/index.js';
 import { Keeper } from '../../src/world/keeper.js';
@@ -11,22 +13,51 @@ import { type SimulatedWorld, simulatedWorld } from '../support/world.js';
 
 const OPERATIONS = 4000;
 const BATCH = 100;
+/** How long it takes at most to the next try, in microseconds. */
+const RETRY = 1e6;
+
+function circle(): unknown {
+  const all: unknown[] = [];
+  all.push(all);
+  return all;
+}
+
+const throwIt = (thrown: unknown): never => {
+  throw thrown;
+};
 
 /** A journal in memory. */
 class Notebook {
   lines: Entry[][] = [];
   size = 0;
 
+  /** What comes of every attempt to write. */
+  fault: Error | undefined;
+  asked = (): void => {};
+  longest = Number.POSITIVE_INFINITY;
+  callOff = false;
+
   append(entries: unknown): void {
-    this.lines.push(JSON.parse(JSON.stringify(entries)));
+    this.ask();
+    const text = JSON.stringify(entries);
+    if (text.length > this.longest) throw new RangeError('too long');
+    this.lines.push(JSON.parse(text));
   }
 
   rewrite(entries: Iterable<unknown>): void {
+    this.ask();
     this.lines = [JSON.parse(JSON.stringify([...entries]))];
   }
 
-  async compact(entries: unknown[]): Promise<void> {
-    this.rewrite(entries);
+  async compact(entries: unknown[]): Promise<boolean> {
+    await turn();
+    if (!this.callOff) this.rewrite(entries);
+    return !this.callOff;
+  }
+
+  private ask(): void {
+    this.asked();
+    if (this.fault !== undefined) throw this.fault;
   }
 
   get state(): WorldState {
@@ -136,17 +167,144 @@ describe('a world that is kept', () => {
     const world = simulatedWorld();
     const { keeper, notebook } = keep(world);
     const program = new Program(world);
-    const write = notebook.append;
-    notebook.append = () => {
-      throw new Error('ENOSPC: no space left');
-    };
+    const before = structuredClone(notebook.lines);
+    notebook.fault = new Error('ENOSPC: no space left');
     program.mkpeer('.', 'hub', 'a', 'b');
     keeper.commit();
-    expect(world.log).toEqual(['state: ENOSPC: no space left']);
-    notebook.append = write;
+    expect(keeper.problem).toBe('the state on disk is behind: ENOSPC: no space left');
+    expect(() => keeper.pause()).toThrow('ENOSPC');
+    world.clock.advance(5 * RETRY);
+    expect(world.log).toEqual([keeper.problem]);
     program.name('[2]:', 'later');
     keeper.commit();
+    expect(notebook.lines).toEqual(before);
+    notebook.fault = undefined;
+    world.clock.advance(RETRY);
+    expect(keeper.problem).toBeUndefined();
+    expect(notebook.lines.length).toBe(before.length + 1);
     expect(notebook.state.nodes.get('0/2')).toEqual([0, { id: 2, type: 'hub', name: 'later' }]);
+    world.clock.advance(5 * RETRY);
+    expect(notebook.lines.length).toBe(before.length + 1);
+    expect(world.log.slice(1)).toEqual(['state: all of it is on disk again']);
+  });
+
+  it('does not gather without end what a full disk does not take', async () => {
+    const world = simulatedWorld();
+    const { keeper, notebook } = keep(world);
+    const node = world.graph.makeNode(world.vnet0, 'hub');
+    keeper.commit();
+    notebook.fault = new Error('ENOSPC');
+    let asked = 0;
+    notebook.asked = () => asked++;
+    const others = Array.from({ length: 12_000 }, (_, i) => {
+      const other = world.graph.makeNode(world.vnet0, 'hub');
+      world.graph.connect(node, `x${i}`, other, 'y');
+      if (i % 10 === 0) keeper.commit();
+      return other;
+    });
+    keeper.commit();
+    expect(asked).toBe(1);
+    // All is to be written anew now. What comes while that is at work is appended to it.
+    for (const other of others.slice(5)) world.graph.removeNode(other);
+    keeper.commit();
+    notebook.fault = undefined;
+    world.clock.advance(RETRY);
+    world.graph.nameNode(node, 'after');
+    keeper.commit();
+    expect(notebook.state.nodes.size).toBe(1);
+    await turn();
+    expect(keeper.problem).toBeUndefined();
+    expect(notebook.lines.at(-1)!.length).toBe(1);
+    expect(listing(again(world, notebook).other)).toEqual(listing(world));
+  });
+
+  it('is behind still when it could not be written anew, and a shorter journal was called off', async () => {
+    const world = simulatedWorld();
+    const { keeper, notebook } = keep(world);
+    notebook.fault = new RangeError('too long');
+    world.graph.makeNode(world.vnet0, 'hub');
+    keeper.commit();
+    notebook.fault = undefined;
+    notebook.callOff = true;
+    await keeper.compact();
+    expect(keeper.problem).toMatch('behind');
+    world.graph.makeNode(world.vnet0, 'hub');
+    keeper.commit();
+    notebook.callOff = false;
+    world.clock.advance(RETRY);
+    await turn();
+    expect(keeper.problem).toBeUndefined();
+    expect([...notebook.state.nodes.keys()]).toEqual(['0/1', '0/2']);
+  });
+
+  it('is written anew when what one operation did is too long for a line', () => {
+    const world = simulatedWorld();
+    const { keeper, notebook } = keep(world);
+    const { vnet } = world.jails.create('inside');
+    const [a, b] = [world.graph.makeNode(vnet, 'hub'), world.graph.makeNode(vnet, 'hub')];
+    for (let i = 0; i < 100; i++) {
+      world.graph.connect(a, `x${i}`, b, `y${i}`);
+      keeper.commit();
+    }
+    notebook.longest = 1000;
+    world.graph.removeNode(a);
+    keeper.commit();
+    expect(notebook.lines.length).toBe(1);
+    expect([...notebook.state.nodes, ...notebook.state.edges]).toEqual([]);
+    expect([keeper.problem, world.log]).toEqual([undefined, []]);
+    world.graph.makeNode(world.vnet0, 'hub');
+    keeper.commit();
+    expect(notebook.lines.length).toBe(2);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['a number that is no JSON', () => ({ count: 5n })],
+    ['a circle', circle],
+    ['what is too much', () => 'x'.repeat(9 << 20)],
+    ['what throws', () => ({ toJSON: () => throwIt(undefined) })],
+  ])('has all but the state of a node that gives %s', (_, resume) => {
+    let give: () => unknown = () => ({ fine: true });
+    const odd = defineNode({
+      type: 'odd',
+      cookie: 1,
+      create: () => ({ receive: () => 0, persists: () => true, resume: () => give() }),
+    });
+    const world = simulatedWorld({ types: [odd] });
+    const { keeper, notebook } = keep(world);
+    const node = world.graph.makeNode(world.vnet0, 'odd');
+    keeper.commit();
+    give = resume;
+    world.graph.nameNode(node, 'odd');
+    world.graph.makeNode(world.vnet0, 'hub');
+    keeper.commit();
+    expect(world.log).toEqual([expect.stringContaining('state of node odd: is not on disk: ')]);
+    expect(notebook.state.nodes.get('0/1')?.[1]).toEqual({
+      id: 1,
+      type: 'odd',
+      name: '',
+      resume: { fine: true },
+    });
+    expect(notebook.state.nodes.has('0/2')).toBe(true);
+    node.reallyDie = true;
+    world.graph.removeNode(node);
+    keeper.commit();
+    expect([...notebook.state.nodes.keys()]).toEqual(['0/2']);
+  });
+
+  it('is what a node gave then, whatever the node does with it later', async () => {
+    const mine = { count: 1 as unknown };
+    const odd = defineNode({
+      type: 'odd',
+      cookie: 1,
+      create: () => ({ receive: () => 0, persists: () => true, resume: () => mine }),
+    });
+    const world = simulatedWorld({ types: [odd] });
+    const { keeper, notebook } = keep(world);
+    world.graph.makeNode(world.vnet0, 'odd');
+    keeper.commit();
+    mine.count = 2n;
+    await keeper.compact();
+    expect(notebook.state.nodes.get('0/1')?.[1].resume).toEqual({ count: 1 });
   });
 
   it('does not give IDs of nodes that are gone to new ones', async () => {
