@@ -8,7 +8,14 @@ import { descriptorOf, lockFile, namespaceOfPeer } from '../linux/index.js';
 import { limits, NgError } from '../netgraph/index.js';
 import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
 import { Journal } from '../state/index.js';
-import { programEdges, type Repairs, repair, restoreProgramEdges, World } from '../world/index.js';
+import {
+  checkEntries,
+  programEdges,
+  type Repairs,
+  repair,
+  restoreProgramEdges,
+  World,
+} from '../world/index.js';
 import { Account } from './account.js';
 import { Connection } from './connection.js';
 import { Predecessor, Successor } from './handover.js';
@@ -210,7 +217,7 @@ export class Daemon {
 
   /** Takes up what the daemon before this one left. */
   private async takeUp(how: Parameters<World['keep']>[1]): Promise<void> {
-    const found = Journal.open(this.paths.journal);
+    const found = Journal.open(this.paths.journal, checkEntries);
     this.journal = found.journal;
     const { damage } = found;
     if (damage !== undefined) {

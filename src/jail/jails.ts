@@ -459,10 +459,11 @@ function fullNames(states: readonly JailState[]): Map<number, string> {
   return names;
 }
 
-/** Those that others are in before those. */
+/** Those that others are in before those; without what is in itself, by whatever way. */
 function outermostFirst(states: readonly JailState[]): JailState[] {
-  const byId = new Map(states.map((state) => [state.id, state]));
-  const depth = (state: JailState | undefined): number =>
-    state === undefined ? 0 : 1 + depth(byId.get(state.parent));
-  return [...states].sort((a, b) => depth(a) - depth(b) || a.id - b.id);
+  const sorted = [...states].sort((a, b) => a.id - b.id);
+  const ids = new Set(sorted.map(({ id }) => id));
+  const placed = sorted.filter(({ parent }) => !ids.has(parent));
+  for (const { id } of placed) placed.push(...sorted.filter(({ parent }) => parent === id));
+  return placed;
 }

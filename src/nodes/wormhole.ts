@@ -80,9 +80,17 @@ export const wormhole = defineNode({
   },
 });
 
-/** Makes two wormhole nodes of different vnets the two sides of one, as opening does. */
+/**
+ * Makes two wormhole nodes of different vnets the two sides of one, as opening does.
+ * @throws NgError EINVAL it is none, EISCONN it is open already
+ */
 export function joinWormholes(near: Node, far: Node): void {
   const { jails } = near.graph.env;
+  for (const node of [near, far]) {
+    const side = sides.get(node);
+    if (side === undefined) throw new NgError('EINVAL', `node ${node} is no wormhole`);
+    if (side.warp !== undefined) throw new NgError('EISCONN', `wormhole ${node} is open already`);
+  }
   const [here, there] = [near, far].map((node) => {
     const side = sides.get(node)!;
     side.jail = jails.idOf((node === near ? far : near).vnet);

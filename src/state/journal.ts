@@ -60,13 +60,14 @@ export class Journal {
   /**
    * Opens a journal, or makes it. What a kill left of a last line is cut off. If anything else is wrong, the file is
    * kept under another name, and a new one goes on with the entries before the damage.
+   * @param check throws an Error with what is wrong with an entry: that is damage, too
    * @throws Error what is there cannot be read, or not by this version; it is left as it is
    */
-  static open(path: string): OpenedJournal {
+  static open(path: string, check: (entry: unknown) => void = () => {}): OpenedJournal {
     try {
       fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       const bytes = readIfAny(path);
-      const { entries, end, fault } = scan(bytes);
+      const { entries, end, fault } = scan(bytes, check);
       const damage = fault && { ...fault, keptAs: setAside(path) };
       if (damage !== undefined || end === 0) {
         const good = end === 0 ? HEADER : bytes.subarray(0, end);
@@ -256,7 +257,7 @@ interface Scan {
   fault?: Omit<Damage, 'keptAs'>;
 }
 
-function scan(bytes: Buffer): Scan {
+function scan(bytes: Buffer, check: (entry: unknown) => void): Scan {
   const entries: unknown[] = [];
   let end = 0;
   let line = 1;
@@ -269,13 +270,22 @@ function scan(bytes: Buffer): Scan {
       }
       const value = decode(bytes.subarray(end, newline));
       if (line === 1) checkHeader(value);
-      else entries.push(value);
+      else entries.push(checked(value, check));
       end = newline + 1;
     }
     return { entries, end };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return { entries, end, fault: { offset: end, line, reason: error.message } };
+  }
+}
+
+function checked(entry: unknown, check: (entry: unknown) => void): unknown {
+  try {
+    check(entry);
+    return entry;
+  } catch (error) {
+    throw new Fault((error as Error).message);
   }
 }
 

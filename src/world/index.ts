@@ -1,3 +1,4 @@
+export { checkEntries } from './entries.js';
 export { type Repairs, repair } from './repair.js';
 export { programEdges, restoreProgramEdges } from './restore.js';
 export { LocalSocket } from './socket.js';

@@ -404,6 +404,18 @@ describe('a damaged journal', () => {
     expect(read()).toMatchObject({ entries: [1].slice(0, good), damage: undefined });
   });
 
+  it('is one with an entry that is refused', () => {
+    write([1, 2, 'three', 4]);
+    const { journal, entries, damage } = Journal.open(path, (entry) => {
+      if (typeof entry !== 'number') throw new Error(`${entry} is no number`);
+    });
+    journal.append(5);
+    journal.close();
+    expect([entries, damage]).toMatchObject([[1, 2], { line: 4, reason: 'three is no number' }]);
+    expect(read().entries).toEqual([1, 2, 5]);
+    expect(read(damage!.keptAs).entries).toEqual([1, 2, 'three', 4]);
+  });
+
   it('overwrites nothing, whatever has the names already', () => {
     fs.writeFileSync(`${path}.damaged`, 'the first');
     fs.symlinkSync('nowhere', `${path}.damaged-2`);

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { NetgraphClient } from '../../src/client/index.js';
 import { Rtnetlink } from '../../src/linux/index.js';
 import { Journal } from '../../src/state/index.js';
+import { checkEntries } from '../../src/world/entries.js';
 import { type Entry, WorldState } from '../../src/world/state.js';
 import { Machine, SOCKET } from './machine.js';
 
@@ -293,7 +294,7 @@ export class KillingField {
     try {
       const path = join(directory, 'world.journal');
       fs.copyFileSync(`${this.root}/run/state/world.journal`, path);
-      const { journal, entries, damage } = Journal.open(path);
+      const { journal, entries, damage } = Journal.open(path, checkEntries);
       journal.close();
       if (damage !== undefined) faults.push(`journal: ${damage.reason}`);
       const state = new WorldState();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defineNode } from '../../src/netgraph/index.js';
 import { nodeTypes } from '../../src/nodes/index.js';
 import type { Vnet } from '../../src/vnet/index.js';
+import { checkEntries } from '../../src/world/entries.js';
 import { Keeper } from '../../src/world/keeper.js';
 import { restoreGraph } from '../../src/world/restore.js';
 import { type Entry, WorldState } from '../../src/world/state.js';
@@ -42,11 +43,13 @@ class Notebook {
     const text = JSON.stringify(entries);
     if (text.length > this.longest) throw new RangeError('too long');
     this.lines.push(JSON.parse(text));
+    checkEntries(this.lines.at(-1));
   }
 
   rewrite(entries: Iterable<unknown>): void {
     this.ask();
     this.lines = [JSON.parse(JSON.stringify([...entries]))];
+    checkEntries(this.lines[0]);
   }
 
   async compact(entries: unknown[]): Promise<boolean> {
