@@ -37,7 +37,7 @@ const handlers: { [M in Method]: Handler<M> } = {
   'sysctl.list': (client) => listSysctls(client),
   'sysctl.read': (client, { name }) => readSysctl(client, name),
   'sysctl.write': (client, { name, value }) => writeSysctl(client, name, value),
-  save: (client) => ({ script: saveScript(client) }),
+  save: async (client) => ({ script: await saveScript(client) }),
   status: (client) => daemonStatus(client),
   repair(client, { dryRun }) {
     client.requireHost('repair what is outside of it');

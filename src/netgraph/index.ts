@@ -31,7 +31,7 @@ export { limits } from './limits.js';
 export * from './message.js';
 export type { Node } from './node.js';
 export { decodeId, idPath, type Path, parsePath } from './path.js';
-export { graphScript } from './script/index.js';
+export { graphScript, scriptSteps } from './script/index.js';
 export {
   isLasting,
   type NodeState,

@@ -102,10 +102,12 @@ function takeUp(state: WorldState): void {
     compact: async () => true,
   };
   const keeper = new Keeper(kept, journal, 'boot', []);
-  for (const what of restoreGraph(world.graph, vnets, state)) expect(what).toMatch(/\w/);
+  const { lost, waiting } = restoreGraph(world.graph, vnets, state);
+  for (const what of lost) expect(what).toMatch(/\w/);
   world.settle();
   expect(faults(world)).toEqual([]);
-  keeper.carryOver(state, (which) => vnets.has(which));
+  const jails = new Set([...state.jails.keys()].filter((id) => !vnets.has(id)));
+  keeper.carryOver(state, { jails, nodes: waiting }, (which) => vnets.has(which));
   keeper.start();
   expect(keeper.problem).toBeUndefined();
   for (const written of lines) checkEntries(JSON.parse(JSON.stringify(written)));

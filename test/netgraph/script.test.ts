@@ -11,6 +11,7 @@ import {
   NgError,
   type Node,
   type NodeType,
+  scriptSteps,
   settingsOf,
   settingText,
   t,
@@ -327,6 +328,85 @@ describe('the script of a graph', () => {
     world.settle();
     expect(faults(world)).toEqual([]);
     const { copy } = await roundTrip(world);
+    expect(picture(copy, false)).toEqual(picture(world, false));
+  });
+
+  it('comes in steps, and is of the graph as it was before the second', () => {
+    const { world, host, close } = withJails();
+    host.mkpeer('.', 'hub', 'lan', 'hold');
+    for (let i = 0; i < 20; i++) host.mkpeer('.:lan', 'hub', `port${i}`, 'up');
+    host.msg('.:lan', 'setpersistent');
+    close();
+    const script = graphScript(world.graph, world.vnet0);
+    const steps = scriptSteps(world.graph, world.vnet0, [world.vnet0]);
+    expect(steps.next().done).toBe(false);
+    for (const node of world.graph.nodes(world.vnet0)) world.graph.removeNode(node);
+    let count = 0;
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) count++;
+    expect(step.value).toEqual(script);
+    expect(count).toBeGreaterThan(40);
+  });
+
+  it.each<[string, number, (world: SimulatedWorld) => void]>([
+    [
+      'many edges between two nodes, the other way round on the second',
+      300,
+      ({ graph, vnet0 }) => {
+        const [a, b] = [graph.makeNode(vnet0, 'hub'), graph.makeNode(vnet0, 'hub')];
+        const tees = Array.from({ length: 300 }, () => graph.makeNode(vnet0, 'tee'));
+        for (const [i, tee] of tees.entries()) graph.connect(a, `a${i}`, tee, 'left');
+        for (const i of tees.keys()) graph.connect(b, `b${i}`, tees[tees.length - 1 - i], 'right');
+        for (const tee of tees) {
+          bypass(tee.namedHooks.left!, tee.namedHooks.right!);
+          graph.removeNode(tee);
+        }
+      },
+    ],
+    [
+      'many nodes on hooks that no path can follow',
+      600,
+      ({ graph, vnet0 }) => {
+        const centre = graph.makeNode(vnet0, 'hub');
+        for (let i = 0; i < 300; i++) {
+          const [near, far] = [graph.makeNode(vnet0, 'hub'), graph.makeNode(vnet0, 'hub')];
+          graph.connect(near, 'a.b', far, 'c:d');
+          graph.connect(centre, `e.${i}`, near, '\u0001');
+        }
+      },
+    ],
+    [
+      'many nodes on hooks that no path can follow, and without one to spare',
+      400,
+      ({ graph, vnet0 }) => {
+        const centre = graph.makeNode(vnet0, 'hub');
+        for (let i = 0; i < 100; i++) {
+          const tee = graph.makeNode(vnet0, 'tee');
+          for (const name of ['right2left', 'left', 'right', 'left2right'])
+            graph.connect(centre, `${name}.${i}`, tee, name);
+        }
+      },
+    ],
+    [
+      'a long chain of nodes without a hook to spare, in a ring',
+      301,
+      ({ graph, vnet0 }) => {
+        const nodes = Array.from({ length: 100 }, () => graph.makeNode(vnet0, 'tee'));
+        for (const [i, node] of nodes.entries()) {
+          graph.connect(node, 'right', nodes[(i + 1) % nodes.length], 'left');
+          for (const name of ['left2right', 'right2left'])
+            graph.connect(node, name, graph.makeNode(vnet0, 'hole'), 'x');
+        }
+        graph.connect(graph.makeNode(vnet0, 'hub'), 'a', graph.findNode(vnet0, '[65]')!, 'b');
+      },
+    ],
+  ])('of %s is all of it', async (_, edges, make) => {
+    const world = simulatedWorld();
+    make(world);
+    world.settle();
+    expect(world.graph.nodes(world.vnet0).reduce((sum, { hooks }) => sum + hooks.length, 0)).toBe(2 * edges);
+    const { script, copy } = await roundTrip(world);
+    expect(script).not.toMatch(/^#/m);
     expect(picture(copy, false)).toEqual(picture(world, false));
   });
 

@@ -1,8 +1,9 @@
 import type { JailDirectory } from '../environment.js';
 import { stringToBytes } from '../types/index.js';
 import { quote } from '../types/text.js';
-import { componentsOf, type Edge, freeHook, isDue, Member, type Side, sidesFrom } from './members.js';
-import { Item, inComment, isWord, Stage, Unreachable } from './stage.js';
+import { Frontier } from './frontier.js';
+import { componentsOf, type Edge, freeHook, Member, type Side, sidesFrom, Way, wayOf } from './members.js';
+import { Item, inComment, Stage, Unreachable } from './stage.js';
 import type { HookPlan, NodePlan, Place, Survey } from './survey.js';
 
 /** A path of this length gets no longer: its node is given a hook to where paths begin. */
@@ -20,9 +21,6 @@ export interface Built {
   readonly survey: Survey;
 }
 
-/** Ways to begin with a node, the best first. */
-const Way = { KEEPS_ITSELF: 0, FREE_HOOK: 1, ANY_HOOK: 2, TEE: 3 } as const;
-
 /**
  * Writes the script. Nodes grow out of those that are there, along their edges and each node's in the order of its
  * hooks; where there is nothing to grow from, a temporary hook of ngctl's own node holds the first one.
@@ -32,10 +30,11 @@ export class Builder {
   private readonly members = new Map<NodePlan, Member>();
   /** All that were made, in order. */
   private readonly made: Member[] = [];
-  /** Those with edges that are to be made, the newest last. */
-  private active: Member[] = [];
+  /** Of this component. */
+  private frontier!: Frontier;
   /** Hooks of nodes in the order in which they were made. */
   private readonly order = new Map<NodePlan, HookPlan[]>();
+  private readonly pairs: ReadonlyMap<NodePlan, readonly [NodePlan, NodePlan]>;
   private readonly gates = new Map<Place, Gate[]>();
   /** Far sides of gates that hold something of this component. */
   private readonly busy = new Set<Item>();
@@ -47,32 +46,41 @@ export class Builder {
     jails: Pick<JailDirectory, 'mayEnter'>,
   ) {
     this.stage = new Stage(survey.places[0], jails);
+    this.pairs = new Map(survey.pairs.map((pair) => [pair[0], pair]));
   }
 
-  run(): Built {
+  /** Yields now and then, for others to have their turns. */
+  *run(): Generator<void, Built> {
     const { stage, survey } = this;
-    for (const place of survey.places) {
-      const names = survey.nodes.filter((node) => node.place === place).map(({ name }) => name);
-      stage.reserveNames(place, names);
+    const names = new Map<Place, string[]>(survey.places.map((place) => [place, []]));
+    for (const [order, plan] of survey.nodes.entries()) {
+      names.get(plan.place)!.push(plan.name);
+      const member = new Member(new Item(plan.type, plan.place), plan, order);
+      member.way = wayOf(member, this.isHome(plan.place));
+      this.members.set(plan, member);
+      yield;
     }
-    for (const plan of survey.nodes)
-      this.members.set(plan, new Member(new Item(plan.type, plan.place), plan));
-    this.planEdges();
-    const components = componentsOf(survey);
-    for (const component of components) {
+    for (const [place, taken] of names) stage.reserveNames(place, taken);
+    yield* this.planEdges();
+    for (const component of componentsOf(survey)) {
       if (stage.lines.length > 0) stage.lines.push('');
-      this.component(component);
+      yield* this.component(component);
     }
     for (const { near } of [...this.gates.values()].flat()) stage.shutdown(near);
-    const index = new Map(this.made.map(({ plan }, at) => [plan, at]));
-    const rank = (plan: NodePlan): number => index.get(plan) ?? Number.POSITIVE_INFINITY;
-    const nodes = [...survey.nodes].sort((a, b) => byPlace(survey, a, b) || rank(a) - rank(b));
+    const placeRank = new Map(survey.places.map((place, at) => [place, at]));
+    const rank = new Map(this.made.map(({ plan }, at) => [plan, at]));
+    const nodes = [...survey.nodes].sort(
+      (a, b) =>
+        placeRank.get(a.place)! - placeRank.get(b.place)! ||
+        (rank.get(a) ?? rank.size) - (rank.get(b) ?? rank.size),
+    );
     for (const [plan, hooks] of this.order) plan.hooks = [...new Set([...hooks, ...plan.hooks])];
-    const pairs = [...survey.pairs].sort(([a], [b]) => nodes.indexOf(a) - nodes.indexOf(b));
+    const at = new Map(nodes.map((plan, index) => [plan, index]));
+    const pairs = [...survey.pairs].sort(([a], [b]) => at.get(a)! - at.get(b)!);
     return { lines: stage.lines, survey: { ...survey, nodes, pairs } };
   }
 
-  private planEdges(): void {
+  private *planEdges(): Generator<void> {
     const edges = new Map<HookPlan['edge'], Edge>();
     for (const [plan, member] of this.members) {
       this.order.set(plan, []);
@@ -89,41 +97,44 @@ export class Builder {
         }
         member.edges.push(planned);
       }
+      yield;
     }
   }
 
-  private component(plans: readonly NodePlan[]): void {
+  private *component(plans: readonly NodePlan[]): Generator<void> {
     const members = plans.map((plan) => this.members.get(plan)!);
-    const own = new Set(plans);
-    this.active = [];
+    this.frontier = new Frontier(members, this.survey.places);
     this.endings = [];
     this.busy.clear();
-    for (const pair of this.survey.pairs) if (own.has(pair[0])) this.openPair(pair);
-    this.active.reverse(); // the first jail first
-    while (this.grow() || this.begin(members));
-    for (const member of members) this.conclude(member);
-    for (const ending of this.endings) ending();
+    for (const plan of plans) {
+      const pair = this.pairs.get(plan);
+      if (pair !== undefined) this.openPair(pair);
+    }
+    this.frontier.reverse(); // the first jail first
+    while (this.grow() || this.begin()) yield;
+    for (const member of members) {
+      this.conclude(member);
+      yield;
+    }
+    for (const ending of this.endings) {
+      ending();
+      yield;
+    }
   }
 
   // Growing
 
   /** Makes one more edge of what is there, of the newest node that has one whose turn it is. */
   private grow(): boolean {
-    this.active = this.active.filter((member) => !member.isComplete);
-    for (let i = this.active.length - 1; i >= 0; i--) {
-      const edge = this.active[i].next!;
-      if (isDue(edge) && this.canGrow(this.active[i], edge)) {
-        return this.makeEdge(this.active[i], edge);
-      }
-    }
-    return false;
+    const member = this.frontier.grow(this.canGrow);
+    return member !== undefined && this.makeEdge(member, member.next!);
   }
 
   /** Whether an edge of a node that is there can be made: the other end is there too, or can be made on it. */
-  private canGrow(member: Member, edge: Edge): boolean {
+  private readonly canGrow = (member: Member, edge: Edge): boolean => {
     const [own, other] = sidesFrom(member, edge);
     return other.member.made || (!other.member.plan!.isMade && this.stage.leadsOn(member.item, own.name));
-  }
+  };
 
   private makeEdge(from: Member, edge: Edge): true {
     const { stage } = this;
@@ -135,6 +146,8 @@ export class Builder {
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       stage.comment(`${describe(own)} and ${describe(other)} are not connected: no path leads there`);
+      this.frontier.consider(own.member);
+      this.frontier.consider(other.member);
       return true;
     }
     this.noteHook(own);
@@ -142,6 +155,8 @@ export class Builder {
     if (!other.member.made) this.wasMade(other.member);
     this.tellIfComplete(other.member);
     this.tellIfComplete(own.member);
+    this.frontier.consider(own.member);
+    this.frontier.consider(other.member);
     return true;
   }
 
@@ -179,7 +194,7 @@ export class Builder {
     const { stage } = this;
     const { item, plan } = member;
     member.made = true;
-    if (!member.isComplete) this.active.push(member);
+    this.frontier.add(member);
     if (plan === undefined) return;
     this.made.push(member);
     this.unlessUnreachable(member, () => {
@@ -224,7 +239,7 @@ export class Builder {
     const hook = freeHook(member);
     if (hook === undefined) return;
     if (item.place === stage.here.place) {
-      const own = this.holdingHook();
+      const own = stage.holdingHook();
       stage.connect(stage.here, own, item, hook.name);
       this.endings.push(() => stage.rmhook(stage.here, own));
     } else {
@@ -233,50 +248,26 @@ export class Builder {
       stage.connect(item, hook.name, far, 'evthorizon');
       this.endings.push(() => stage.shutdown(near));
     }
+    item.way = item.hook(hook.name);
   }
 
   // Beginning
 
   /** Makes a node where there is nothing to grow from. False when all is made that can be. */
-  private begin(members: readonly Member[]): boolean {
-    for (const place of this.survey.places) {
-      const here = members.filter(({ item }) => item.place === place);
-      const missing = here.filter(({ made, plan }) => !made && !plan!.isMade);
-      const due = missing.filter(({ next }) => next === undefined || isDue(next));
-      if (due.length > 0) return this.root(due);
-      // Hooks that were moved since may be in no order in which they could be made.
-      const open = this.active.filter(({ item }) => item.place === place);
-      const stuck = open.findLast((member) => this.canGrow(member, member.next!));
-      if (stuck !== undefined) return this.makeEdge(stuck, stuck.next!);
-      if (missing.length > 0) return this.root(missing);
-    }
-    return false;
-  }
-
-  private root(candidates: readonly Member[]): true {
-    let [best] = candidates;
-    let way: number = this.wayOf(best);
-    for (const member of candidates) {
-      const other = this.wayOf(member);
-      if (other < way) [best, way] = [member, other];
-    }
-    if (way === Way.KEEPS_ITSELF) this.holdForAMoment(best);
-    else if (way === Way.TEE) this.holdByTee(best);
-    else this.hold(best, freeHook(best)!.name);
+  private begin(): boolean {
+    const member = this.frontier.begin(this.canGrow);
+    if (member === undefined) return false;
+    if (member.made) return this.makeEdge(member, member.next!);
+    if (member.way === Way.KEEPS_ITSELF) this.holdForAMoment(member);
+    else if (member.way === Way.TEE) this.holdByTee(member);
+    else this.hold(member, freeHook(member)!.name);
     return true;
-  }
-
-  private wayOf(member: Member): number {
-    const { item, plan } = member;
-    const hook = freeHook(member);
-    if (hook !== undefined) return hook.isSure ? Way.FREE_HOOK : Way.ANY_HOOK;
-    return plan!.persists && isWord(plan!.name) && this.isHome(item.place) ? Way.KEEPS_ITSELF : Way.TEE;
   }
 
   /** A node that stays without hooks needs to be held only until it has its name; then all of its hooks are free. */
   private holdForAMoment(member: Member): void {
     const { stage } = this;
-    const own = this.holdingHook();
+    const own = this.stage.holdingHook();
     stage.mkpeer(stage.here, own, member.item, member.plan!.hooks[0].name);
     this.wasMade(member);
     this.tell(member);
@@ -286,7 +277,7 @@ export class Builder {
   private hold(member: Member, hook: string): void {
     const { item } = member;
     if (this.isHome(item.place)) {
-      const own = this.holdingHook();
+      const own = this.stage.holdingHook();
       this.stage.mkpeer(this.stage.here, own, item, hook);
       this.endings.push(() => this.stage.rmhook(this.stage.here, own));
     } else {
@@ -320,8 +311,7 @@ export class Builder {
       .sort((a, b) => Number(b.member === member) - Number(a.member === member))
       .map((side, i) => {
         const half: Edge = { sides: [{ member: tee, name: i === 0 ? 'left' : 'right' }, side], done: false };
-        const { edges } = side.member;
-        edges[edges.indexOf(edge)] = half;
+        side.member.replace(edge, half);
         return half;
       });
     this.hold(tee, 'left2right');
@@ -330,12 +320,6 @@ export class Builder {
   }
 
   private readonly isHome = (place: Place): boolean => place === this.stage.here.place;
-
-  private holdingHook(stem = 't'): string {
-    let i = 1;
-    while (this.stage.here.hook(`${stem}${i}`) !== undefined) i++;
-    return `${stem}${i}`;
-  }
 
   // Jails
 
@@ -357,7 +341,7 @@ export class Builder {
     const { stage } = this;
     const { here } = stage;
     const near = new Item('wormhole', here.place);
-    stage.mkpeer(here, this.holdingHook('w'), near, 'evthorizon');
+    stage.mkpeer(here, stage.holdingHook('w'), near, 'evthorizon');
     const jail = quote(stringToBytes(place.jail), true);
     stage.make(near, ['open', jail], `jid=${place.jid}`, far, `jid=${here.place.jid}`);
     return { near, far };
@@ -398,6 +382,3 @@ export class Builder {
 const nameOf = ({ name }: Item): string => (name === '' ? 'a node' : inComment(name));
 
 const describe = ({ member: { item }, name }: Side): string => `${nameOf(item)}:${inComment(name)}`;
-
-const byPlace = ({ places }: Survey, a: NodePlan, b: NodePlan): number =>
-  places.indexOf(a.place) - places.indexOf(b.place);

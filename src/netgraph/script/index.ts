@@ -14,14 +14,27 @@ const ROUNDS = 5;
  * @param vnets those to write down; the ones that are not below that are left out. Default: all
  */
 export function graphScript(graph: Netgraph, viewer: Vnet, vnets: Iterable<Vnet> = graph.vnets): string[] {
+  const steps = scriptSteps(graph, viewer, vnets);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** As `graphScript`, in small steps. The graph is looked at in the first of them only. */
+export function* scriptSteps(
+  graph: Netgraph,
+  viewer: Vnet,
+  vnets: Iterable<Vnet>,
+): Generator<void, string[]> {
   const { jails } = graph.env;
   const found = survey(graph, viewer, vnets);
-  let built = new Builder(found, jails).run();
+  yield;
+  let built = yield* new Builder(found, jails).run();
   // New nodes have IDs in the order of the script; and hooks that were moved may have been in an order that none gives.
   for (let round = 1; round < ROUNDS; round++) {
-    const before = built.lines.join('\n');
-    built = new Builder(built.survey, jails).run();
-    if (built.lines.join('\n') === before) break;
+    const before = built.lines;
+    built = yield* new Builder(built.survey, jails).run();
+    if (built.lines.length === before.length && built.lines.every((line, at) => line === before[at])) break;
   }
   const remarks = found.remarks.map((remark) => `# ${remark}`);
   const gap = built.lines.length > 0 && remarks.length > 0 ? [''] : [];

@@ -1,5 +1,5 @@
 import { stringToBytes } from '../types/index.js';
-import { type Item, isStep } from './stage.js';
+import { type Item, isStep, isWord } from './stage.js';
 import type { HookPlan, NodePlan, Survey } from './survey.js';
 
 const NAME_SIZE = 32;
@@ -17,9 +17,15 @@ export interface Side {
   readonly hook?: HookPlan;
 }
 
+/** Ways to begin with a node, the best first. */
+export const Way = { KEEPS_ITSELF: 0, FREE_HOOK: 1, ANY_HOOK: 2, TEE: 3 } as const;
+
 /** A node that is to be made. */
 export class Member {
   made = false;
+  /** Of those that were made, the newest has the highest. */
+  age = 0;
+  way: number = Way.TEE;
   /** Its edges in the order of its hooks, and how many of them are done in that order. */
   edges: Edge[] = [];
   private done = 0;
@@ -29,6 +35,8 @@ export class Member {
     readonly item: Item,
     /** Undefined for a node that is there for the time being only. */
     readonly plan: NodePlan | undefined,
+    /** Where it is in the survey. */
+    readonly order = 0,
   ) {}
 
   /** The first edge that is to be made. */
@@ -39,6 +47,11 @@ export class Member {
 
   get isComplete(): boolean {
     return this.next === undefined;
+  }
+
+  /** Another edge comes in the place of one that is to be made. */
+  replace(edge: Edge, other: Edge): void {
+    this.edges[this.edges.indexOf(edge, this.done)] = other;
   }
 }
 
@@ -56,7 +69,7 @@ export function sidesFrom(member: Member, { sides: [a, b] }: Edge): readonly [Si
  */
 export function freeHook({ item, plan }: Member): { name: string; isSure: boolean } | undefined {
   const planned = plan?.hooks.map(({ name }) => name) ?? ['left', 'right'];
-  const taken = new Set([...planned, ...item.hooks.map(({ name }) => name)]);
+  const taken = new Set([...planned, ...[...item.hooks()].map(({ name }) => name)]);
   const names = plan === undefined ? ['left2right'] : plan.hookNames;
   if (names !== undefined) {
     const name = names.find((one) => !taken.has(one));
@@ -71,6 +84,14 @@ export function freeHook({ item, plan }: Member): { name: string; isSure: boolea
   const name = `${stem}${number}`;
   if (stringToBytes(name).length >= NAME_SIZE) return undefined;
   return { name, isSure: numbered.length > 0 };
+}
+
+/** How a node is made where there is nothing that it grows from. */
+export function wayOf(member: Member, isHome: boolean): number {
+  const { plan } = member;
+  const hook = freeHook(member);
+  if (hook !== undefined) return hook.isSure ? Way.FREE_HOOK : Way.ANY_HOOK;
+  return plan!.persists && isWord(plan!.name) && isHome ? Way.KEEPS_ITSELF : Way.TEE;
 }
 
 /** Nodes that edges, wormholes and pairs join. The one with the first node is the first. */

@@ -7,11 +7,15 @@ import type { Place } from './survey.js';
 /** A path must be shorter, NG_PATHSIZ. */
 const PATH_SIZE = 512;
 
+/** Edges that a search for a path follows at most: where no path is at hand one may be around many corners. */
+const EFFORT = 10_000;
+
 /** A node as it is while a script runs. */
 export class Item {
   name = '';
-  /** In order of connection. */
-  readonly hooks: End[] = [];
+  private readonly newest = new Map<string, End>();
+  /** The hook to the node by which this one was reached first: paths lead that way as long as it is there. */
+  way: End | undefined;
 
   constructor(
     readonly type: string,
@@ -20,7 +24,25 @@ export class Item {
 
   /** The hook that a path with this name follows: the latest of that name. */
   hook(name: string): End | undefined {
-    return this.hooks.findLast((hook) => hook.name === name);
+    return this.newest.get(name);
+  }
+
+  *hooks(): Iterable<End> {
+    for (const newest of this.newest.values())
+      for (let end: End | undefined = newest; end !== undefined; end = end.older) yield end;
+  }
+
+  add(end: End): void {
+    end.older = this.newest.get(end.name);
+    this.newest.set(end.name, end);
+  }
+
+  remove(end: End): void {
+    const newest = this.newest.get(end.name);
+    if (newest !== end) {
+      if (newest?.older === end) newest.older = end.older;
+    } else if (end.older === undefined) this.newest.delete(end.name);
+    else this.newest.set(end.name, end.older);
   }
 }
 
@@ -29,6 +51,8 @@ export interface End {
   readonly item: Item;
   readonly name: string;
   peer: End;
+  /** One of the same name: a node that is joined to itself can have two. */
+  older?: End;
 }
 
 /** Nothing that a line of ngctl could say leads to a node. */
@@ -55,6 +79,9 @@ export class Stage {
   /** The node of who runs the script. */
   readonly here: Item;
   private readonly names = new Map<Place, Set<string>>();
+  /** Numbers below are taken: of names of nodes that are there for the time being, and of hooks of `here` by stem. */
+  private readonly nextName = new Map<string, number>();
+  private readonly nextHook = new Map<string, number>();
 
   constructor(
     home: Place,
@@ -112,14 +139,14 @@ export class Stage {
 
   shutdown(item: Item): void {
     this.command('shutdown', this.path(item), {});
-    for (const end of [...item.hooks]) this.cut(end);
+    for (const end of [...item.hooks()]) this.cut(end);
   }
 
   /** Shuts a tee down: its two sides are joined directly. */
   bypass(tee: Item): void {
     const [left, right] = [tee.hook('left')?.peer, tee.hook('right')?.peer];
     this.command('shutdown', this.path(tee), {});
-    for (const end of [...tee.hooks]) if (end.peer !== left && end.peer !== right) this.cut(end);
+    for (const end of [...tee.hooks()]) if (end.peer !== left && end.peer !== right) this.cut(end);
     if (left === undefined || right === undefined) return;
     left.peer = right;
     right.peer = left;
@@ -127,7 +154,7 @@ export class Stage {
 
   /** A node was taken away by what the last line did. */
   vanished(item: Item): void {
-    for (const end of [...item.hooks]) this.cut(end);
+    for (const end of [...item.hooks()]) this.cut(end);
   }
 
   /** Joins two nodes as the last line did. */
@@ -135,8 +162,9 @@ export class Stage {
     const end = { item, name } as { -readonly [K in keyof End]: End[K] };
     const peer: End = { item: other, name: otherName, peer: end };
     end.peer = peer;
-    item.hooks.push(end);
-    other.hooks.push(peer);
+    item.add(end);
+    other.add(peer);
+    if (item !== other) other.way ??= peer;
   }
 
   comment(text: string): void {
@@ -164,37 +192,76 @@ export class Stage {
   /** A name that no node of the place has or gets. */
   freshName(place: Place, stem: string): string {
     const taken = this.names.get(place) ?? new Set();
-    for (let i = 1; ; i++) {
-      const name = `${stem}${i}`;
-      if (taken.has(name)) continue;
-      taken.add(name);
-      return name;
-    }
+    const key = `${place.jid} ${stem}`;
+    let number = this.nextName.get(key) ?? 1;
+    while (taken.has(`${stem}${number}`)) number++;
+    this.nextName.set(key, number + 1);
+    return `${stem}${number}`;
   }
 
-  /**
-   * A path to a node as seen from another, with as few hooks as possible. Searched from its end, since most nodes have
-   * a name or are next to one that has.
-   */
+  /** A name for a hook of `here`. */
+  holdingHook(stem = 't'): string {
+    let number = this.nextHook.get(stem) ?? 1;
+    while (this.here.hook(`${stem}${number}`) !== undefined) number++;
+    this.nextHook.set(stem, number);
+    return `${stem}${number}`;
+  }
+
+  /** A path to a node as seen from another: the way that is at hand, or else one with as few hooks as possible. */
   private relative(from: Item, to: Item): string | undefined {
-    const queue: { item: Item; rest: string }[] = [];
-    const seen = new Set<Item>();
-    const reach = (item: Item, rest: string): string | undefined => {
-      seen.add(item);
-      queue.push({ item, rest });
-      return this.start(from, item, rest);
-    };
-    let path = reach(to, '');
+    return this.follow(from, to) ?? this.search(from, to);
+  }
+
+  /** Goes by the ways that nodes were reached, to a name, to the other node, or to where its own way leads. */
+  private follow(from: Item, to: Item): string | undefined {
+    const back = from === this.here ? undefined : new Map<Item, string>();
+    for (let [item, rest] = [to, ''], length = 0; length < PATH_SIZE / 2; length++) {
+      const path = this.start(from, item, rest);
+      if (path !== undefined) return fits(path) ? path : undefined;
+      back?.set(item, rest);
+      const step = this.step(from, item.way?.peer);
+      if (step === undefined) break;
+      rest = rest === '' ? step.name : `${step.name}.${rest}`;
+      item = step.item;
+    }
+    if (back === undefined) return undefined;
+    for (let [item, begun] = [from, ''], length = 0; length < PATH_SIZE / 2; length++) {
+      const step = this.step(from, item.way);
+      if (step === undefined) return undefined;
+      begun = begun === '' ? step.name : `${begun}.${step.name}`;
+      item = step.peer.item;
+      const rest = back.get(item);
+      if (rest === undefined) continue;
+      const path = rest === '' ? begun : `${begun}.${rest}`;
+      return fits(path) ? path : undefined;
+    }
+    return undefined;
+  }
+
+  /** A hook if it is one that a path from somewhere can go through. */
+  private step(from: Item, end: End | undefined): End | undefined {
+    if (end === undefined || !isStep(end.name) || end.item.hook(end.name) !== end) return undefined;
+    const isOpen = ({ item }: End): boolean => this.jails.mayEnter(from.place.vnet, item.place.vnet);
+    return isOpen(end) && isOpen(end.peer) ? end : undefined;
+  }
+
+  /** Searches from the end, since most nodes have a name or are next to one that has. */
+  private search(from: Item, to: Item): string | undefined {
+    const queue: { item: Item; rest: string }[] = [{ item: to, rest: '' }];
+    const seen = new Set([to]);
+    let effort = EFFORT;
     for (const { item, rest } of queue) {
-      for (const { peer } of path === undefined ? item.hooks : []) {
-        const before = peer.item;
-        if (seen.has(before) || !isStep(peer.name) || before.hook(peer.name) !== peer) continue;
-        if (!this.jails.mayEnter(from.place.vnet, before.place.vnet)) continue;
-        path = reach(before, rest === '' ? peer.name : `${peer.name}.${rest}`);
-        if (path !== undefined) break;
+      const path = this.start(from, item, rest);
+      if (path !== undefined) return fits(path) ? path : undefined;
+      if (!fits(rest)) return undefined;
+      for (const { peer } of item.hooks()) {
+        if (effort-- === 0) return undefined;
+        if (seen.has(peer.item) || this.step(from, peer) === undefined) continue;
+        seen.add(peer.item);
+        queue.push({ item: peer.item, rest: rest === '' ? peer.name : `${peer.name}.${rest}` });
       }
     }
-    return path !== undefined && fits(path) ? path : undefined;
+    return undefined;
   }
 
   /** The path when it starts with this node, if it can. */
@@ -216,8 +283,10 @@ export class Stage {
 
   private cut(end: End): void {
     for (const one of [end, end.peer]) {
-      const at = one.item.hooks.indexOf(one);
-      if (at >= 0) one.item.hooks.splice(at, 1);
+      one.item.remove(one);
+      if (one.item.way === one) one.item.way = undefined;
+      const [, stem, number] = (one.item === this.here && /^([a-z]+)(\d+)$/.exec(one.name)) || [];
+      if (stem !== undefined) this.nextHook.set(stem, Math.min(this.nextHook.get(stem) ?? 1, Number(number)));
     }
   }
 }

@@ -55,17 +55,20 @@ export interface Survey {
 export function survey(graph: Netgraph, viewer: Vnet, vnets: Iterable<Vnet>): Survey {
   const { jails } = graph.env;
   const wanted = [...new Set([viewer, ...vnets])].filter((vnet) => jails.mayEnter(viewer, vnet));
-  const depth = (vnet: Vnet): number => wanted.filter((outer) => jails.mayEnter(outer, vnet)).length;
+  const depths = new Map(
+    wanted.map((vnet) => [vnet, wanted.filter((outer) => jails.mayEnter(outer, vnet)).length]),
+  );
   const places = wanted
     .map((vnet): Place => {
       const jail = vnet === viewer ? '' : jails.nameOf(viewer, vnet);
       return { vnet, jid: jails.idOf(vnet), jail };
     })
-    .sort((a, b) => depth(a.vnet) - depth(b.vnet) || a.jid - b.jid);
+    .sort((a, b) => depths.get(a.vnet)! - depths.get(b.vnet)! || a.jid - b.jid);
+  const placeOf = new Map(places.map((place) => [place.vnet, place]));
   const nodes = places.flatMap(({ vnet }) => graph.nodes(vnet).sort((a, b) => a.id - b.id));
   const remarks: string[] = [];
   const remark: Remark = (node, why) => {
-    const { jail } = places.find(({ vnet }) => vnet === node.vnet)!;
+    const { jail } = placeOf.get(node.vnet)!;
     const name = node.name === '' ? `[${node.id.toString(16)}]` : inComment(node.name);
     const what = jail === '' ? node.type.type : `${node.type.type}, jail ${jail}`;
     remarks.push(`${name} (${what}) ${why}`);
@@ -73,7 +76,7 @@ export function survey(graph: Netgraph, viewer: Vnet, vnets: Iterable<Vnet>): Su
 
   const kept = new Set(nodes.filter(({ type, isValid }) => isValid && !type.transient));
   for (const node of kept) {
-    const out = node.hooks.find((hook) => hook.isValid && !wanted.includes(hook.peer.node.vnet));
+    const out = node.hooks.find((hook) => hook.isValid && !placeOf.has(hook.peer.node.vnet));
     if (out === undefined) continue;
     remark(node, 'is left out: it belongs to the script of who opened it');
     kept.delete(node);
@@ -84,7 +87,7 @@ export function survey(graph: Netgraph, viewer: Vnet, vnets: Iterable<Vnet>): Su
     remark(node, `is left out: only ${holder} holds it`);
     kept.delete(node);
   }
-  return { places, remarks, ...plan([...kept], places, remark) };
+  return { places, remarks, ...plan([...kept], placeOf, remark) };
 }
 
 function persists(node: Node): boolean {
@@ -110,7 +113,7 @@ function settingsOrNone(node: Node, remark: Remark): { text: SettingText; makes:
 /** The nodes with all that joins them. */
 function plan(
   nodes: readonly Node[],
-  places: readonly Place[],
+  placeOf: ReadonlyMap<Vnet, Place>,
   remark: Remark,
 ): Pick<Survey, 'nodes' | 'pairs'> {
   const plans = new Map<Node, NodePlan & { makes: NodePlan['makes'][number][] }>();
@@ -119,7 +122,7 @@ function plan(
     plans.set(node, {
       type: node.type.type,
       hookNames: node.type.hooks,
-      place: places.find(({ vnet }) => vnet === node.vnet)!,
+      place: placeOf.get(node.vnet)!,
       name: node.name,
       persists: persists(node),
       settings: settings.get(node)!.flatMap(({ text, makes }) => (makes === undefined ? [text] : [])),
@@ -130,8 +133,8 @@ function plan(
   }
   for (const [node, near] of plans) {
     for (const { text: setting, makes } of settings.get(node)!) {
-      const hook = node.hooks.find(({ peer }) => peer.node === makes);
       const far = makes === undefined ? undefined : plans.get(makes);
+      const hook = far && node.hooks.find(({ peer }) => peer.node === makes);
       if (hook === undefined || far === undefined) continue;
       const peerhook = hook.peer.name;
       near.makes.push({ setting, node: far, hook: hook.name, peerhook });
