@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { groupId } from '../linux/index.js';
-import { NgError } from '../netgraph/errors.js';
+import { NgError, textOf } from '../netgraph/errors.js';
 import { type InstancePaths, instancePaths } from '../protocol/index.js';
 import { Predecessor } from './handover.js';
 import { Logger, standardError } from './log.js';
@@ -58,8 +58,8 @@ export async function runDaemon(): Promise<number> {
     process.exit(0);
   }
   // A defect must not take down what works: it is written down, and life goes on.
-  process.on('uncaughtException', (error) => log(`uncaught: ${error.stack}`, 'error'));
-  process.on('unhandledRejection', (error) => log(`unhandled: ${(error as Error)?.stack ?? error}`, 'error'));
+  process.on('uncaughtException', (error) => log(`uncaught: ${textOf(error, true)}`, 'error'));
+  process.on('unhandledRejection', (error) => log(`unhandled: ${textOf(error, true)}`, 'error'));
   log('serving', 'info', { socket: paths.socket, pid: process.pid });
   // The service manager may not know yet of a successor that this is the one to listen to.
   if (!isSuccessor) manager.ready(`serving ${paths.socket}`);

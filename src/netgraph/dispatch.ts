@@ -1,5 +1,5 @@
 import { commandsOf, type Delivery, type Handlers, type MessageSpec, type MessageSpecs } from './define.js';
-import { NgError } from './errors.js';
+import { NgError, textOf } from './errors.js';
 import { Generic, genericHandlers, genericMessages } from './generic.js';
 import { GENERIC_COOKIE } from './message.js';
 import { decode, encode } from './types/index.js';
@@ -8,8 +8,11 @@ import { decode, encode } from './types/index.js';
 export function dispatch(delivery: Delivery): void {
   const { node, from, message } = delivery;
   if (!node.isValid) throw new NgError('EINVAL', `node ${node} is shutting down`);
-  const bytes = handle(delivery);
-  if (bytes !== undefined && from !== undefined) node.graph.respond(delivery, message.reply(bytes));
+  const bytes = handle(delivery) ?? undefined;
+  if (bytes === undefined) return;
+  if (!(bytes instanceof Uint8Array))
+    throw new TypeError(`a message was answered by ${textOf(bytes)}, not bytes`);
+  if (from !== undefined) node.graph.respond(delivery, message.reply(bytes));
 }
 
 function handle(delivery: Delivery): Uint8Array | undefined {

@@ -109,7 +109,12 @@ export class Netgraph {
   type(name: string): LoadedType {
     const entry = this.loaded.get(name);
     if (entry !== undefined) return entry;
-    const type = this.env.loadType(name);
+    let type: NodeType | undefined;
+    try {
+      type = this.env.loadType(name);
+    } catch (thrown) {
+      throw NgError.fromSystem(thrown, `cannot load node type ${name}`);
+    }
     if (type === undefined) throw new NgError('ENOENT', `no node type "${name}", and no module ng_${name}`);
     return this.addType(type);
   }

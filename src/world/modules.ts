@@ -34,7 +34,7 @@ export class ModuleLoader {
     try {
       exported = this.require(file) as { default?: unknown };
     } catch (error) {
-      throw new NgError('ENOEXEC', `${file}: ${(error as Error).message}`);
+      throw new NgError('ENOEXEC', `${file}: ${NgError.fromSystem(error).message}`);
     }
     const type = exported.default ?? exported;
     if (!isNodeType(type)) throw new NgError('ENOEXEC', `${file}: its default export is not a node type`);

@@ -6,9 +6,11 @@ import { simulatedWorld } from '../support/world.js';
 
 type Anything = Behaviour<Record<never, never>, string>;
 
+const nothing = () => null;
+
 /** What types from outside return, whose authors had no compiler to tell them. */
 const answers: [string, () => unknown][] = [
-  ['null', () => null],
+  ['null', nothing],
   ['a promise', async () => 0],
   ['an object', () => ({})],
   ['an object with a peer', () => ({ peer: {} })],
@@ -95,6 +97,14 @@ describe.each([...answers, ...thrown.map(([what, run]) => [`a throw of ${what}`,
       isWell();
     });
 
+    it('for a message, too', () => {
+      const { me, mkpeer, isWell } = scene(() => ({ receive: () => 0, message: give }));
+      mkpeer();
+      expect(me.refusal('n', 'textstatus')).toBe(give === nothing ? 0 : 'EIO');
+      me.msg('.', 'rmhook', '{ hook="n" }');
+      isWell();
+    });
+
     it('when it makes a node makes none: EIO', () => {
       const { me, mkpeer, isWell } = scene(give);
       expect(mkpeer()).toBe('EIO');
@@ -115,6 +125,13 @@ describe.each(thrown)('a throw of %s', (_, raised) => {
       }
       isWell();
     }
+  });
+
+  it('while a type is loaded costs no node', () => {
+    const { world, mkpeer, isWell } = scene(() => ({ receive: () => 0 }));
+    Object.assign(world.env, { loadType: raised });
+    expect(mkpeer()).toBe('EIO');
+    isWell();
   });
 });
 

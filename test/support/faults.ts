@@ -11,6 +11,7 @@ export interface Graphs {
 export function faults({ graph, vnets, jails }: Graphs): string[] {
   const found: string[] = [];
   const living = new Map<string, number>();
+  if (graph.executor.depth !== 0) found.push(`${graph.executor.depth} calls never returned`);
   for (const vnet of vnets) {
     for (const node of graph.nodes(vnet)) {
       const say = (what: string) => found.push(`${vnet} ${node} (${node.type.type}): ${what}`);
