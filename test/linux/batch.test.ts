@@ -18,9 +18,9 @@ function scene(debug = false) {
     scratch: SCRATCH,
     frames: new Int32Array(3),
     failures: new Int32Array(5),
-    flush(_slot: number, pairs: Int32Array, count: number) {
+    flush(slot: number, count: number) {
       for (let i = 0; i < count; i++) {
-        const [offset, length] = pairs.subarray(2 * i);
+        const [offset, length] = batches.ports[slot]!.queue.pairs.subarray(2 * i);
         written.push([...slab.slice(offset! + VNET_HEADER, offset! + length!)]);
       }
       return 0;
@@ -33,6 +33,7 @@ function scene(debug = false) {
   const port = (slot: number): Port & { receive: (frame: Frame) => void } => {
     const made = { counters: newCounters(), queue: new Queue(), receive() {}, lost() {} };
     made.queue.slot = slot;
+    made.queue.pairs = new Int32Array(2 * 4);
     made.queue.up = true;
     batches.ports[slot] = made;
     return made;
