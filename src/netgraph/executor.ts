@@ -67,9 +67,10 @@ export class Executor {
       countDrop(node, 'queueFull');
       return ENOBUFS;
     }
+    const kept = frame.retain();
     limits.queuedFrames.set(vnet, frames);
     limits.queuedOctets.set(vnet, octets);
-    this.enqueue(node, { kind: 'frame', frame: frame.retain(), hook });
+    this.enqueue(node, { kind: 'frame', frame: kept, hook });
     return 0;
   }
 

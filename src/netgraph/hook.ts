@@ -3,8 +3,9 @@ import type { Frame } from './frame.js';
 import type { Node } from './node.js';
 
 /**
- * What became of a frame in a node: 0 or the errno with which it was dropped; a hook of the node to pass it on
- * through, as the last thing the node does with it (which spares the stack); undefined: there is no such hook.
+ * What became of a frame in a node: 0, or the errno with which it was dropped and the node has counted it; a hook of
+ * the node to pass it on through, as the last thing the node does with it (which spares the stack); undefined: there is
+ * no such hook. The graph counts that, and what a node drops by throwing NgError.
  */
 export type Passed = Hook | number | undefined;
 
