@@ -1,6 +1,7 @@
 /**
  * How long frames wait while the daemon is restarted, and while it is killed and started again, as JSON: gaps between
- * the answers to a ping every millisecond and between the arrivals of a TCP stream, in milliseconds.
+ * the answers to a ping every millisecond and between the arrivals of a TCP stream, in milliseconds. Last in a world that is
+ * larger: JAILS jails more with an interface each, and NODES nodes.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -8,6 +9,10 @@ import { dist, run, sleep, start } from './lab.mjs';
 import { makePath } from './paths.mjs';
 
 const seconds = Number(process.argv[2] ?? 2);
+const JAILS = 100;
+const NODES = 10_000;
+/** For a larger world there is more time. */
+const LONGER = 15;
 const RECEIVER = `
 import socket, sys, time
 server = socket.create_server(("", 7000)); print("ready", flush=True)
@@ -25,9 +30,9 @@ const netgraph = (...words) => [process.execPath, join(dist, 'cli/netgraph.js'),
 const daemonPid = async () => JSON.parse(await run(netgraph('status', '--json'), { env })).pid;
 
 /** Loss and gaps of a ping while something happens in its midst. */
-async function pinged(happening) {
-  const words = ['ping', '-n', '-D', '-i', '0.001', '-w', String(seconds + 3), address];
-  const output = run(words, { netns: a }).catch((error) => error.message);
+async function pinged(happening, wait = seconds + 5) {
+  const words = ['ping', '-n', '-D', '-i', '0.001', '-w', String(wait), address];
+  const output = run(words, { netns: a, timeout: 60_000 }).catch((error) => error.message);
   await sleep(1);
   await happening();
   const text = await output;
@@ -35,6 +40,7 @@ async function pinged(happening) {
   const arrivals = times.map(([, time]) => Number(time) * 1000);
   const gaps = arrivals.slice(1).map((time, i) => time - arrivals[i]);
   const sent = Number(/(\d+) packets transmitted/.exec(text)[1]);
+  if (sent - Number(times.at(-1)[2]) > 500) throw new Error(`frames do not pass again: ${text.slice(-200)}`);
   return { gap: Math.max(...gaps), lost: sent - new Set(times.map(([, , sequence]) => sequence)).size };
 }
 
@@ -66,6 +72,25 @@ async function kill() {
   await start(netgraph('daemon'), { env });
 }
 
+/** In each jail an interface that leads to a hub with all the other nodes around it. */
+async function populate() {
+  const { NetgraphClient } = await import(`${dist}/client/index.js`);
+  const socketPath = join(env.NETGRAPH_RUN_DIR, 'control.sock');
+  const host = await NetgraphClient.connect({ socketPath });
+  for (let i = 0; i < JAILS; i++) {
+    const name = `many${i}`;
+    await host.call('jail.create', { parameters: { name, vnet: 'new', persist: 'true' } });
+    const inside = await NetgraphClient.connect({ socketPath, jail: name });
+    await inside.mkpeer('.', 'eiface', 'e', 'ether');
+    await inside.rmhook('.', 'e');
+    await inside.mkpeer('ngeth0:', 'hub', 'ether', 'down');
+    await inside.name('ngeth0:ether', 'hub');
+    for (let n = 2; n < NODES / JAILS; n++) await inside.mkpeer('hub:', 'hub', `h${n}`, 'up');
+    await inside.close();
+  }
+  await host.close();
+}
+
 const of = ({ gap, lost }) => ({ 'gap ms': gap, ...(lost === undefined ? {} : { lost }) });
 const result = {
   'restart, ping': of(await pinged(restart)),
@@ -73,6 +98,9 @@ const result = {
   'kill -9 and start, ping': of(await pinged(kill)),
   'kill -9 and start, TCP': of(await streamed(kill)),
 };
-await run(netgraph('stop'), { env });
+await populate();
+const larger = `kill -9 and start, ${JAILS} jails, ${NODES} nodes, ping`;
+result[larger] = of(await pinged(kill, seconds + LONGER));
+await run(netgraph('stop'), { env, timeout: 120_000 });
 console.log(JSON.stringify(result));
 process.exit();
