@@ -105,6 +105,9 @@ export function descriptors(pid) {
 export const residentOf = (pid) =>
   Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
 
+/** How long a process was ready to run in all, and others ran, in ms. */
+export const waitOf = (pid) => Number(read(`/proc/${pid}/schedstat`).split(' ')[1] ?? 0) / 1e6;
+
 /** Memory of the daemon after it has collected its garbage, in MiB: what JavaScript has, and what is resident. */
 export async function memoryAtRest(pid) {
   const path = `/run/rest.${pid}`;
