@@ -48,6 +48,11 @@ export class Jail implements InVnet {
     return this.parent?.isWithin(other) ?? false;
   }
 
+  /** The jail directly on the host that this one is in, or is. */
+  get outermost(): Jail {
+    return this.parent?.outermost ?? this;
+  }
+
   state(): JailState {
     const { id, parent, settings, adopted, dying, namespace } = this;
     const stage = dying ? 'removing' : 'made';

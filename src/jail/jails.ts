@@ -1,20 +1,18 @@
 import {
   Namespace,
   type NamespaceSpec,
-  ownInode,
   processOf,
   removeHolderDirectory,
   resumeHolderDirectory,
   UTS_DIRECTORY,
 } from '../linux/index.js';
-import { type JailDirectory, NgError } from '../netgraph/index.js';
-import type { Vnet, VnetSystem } from '../vnet/index.js';
+import { NgError } from '../netgraph/index.js';
+import type { VnetSystem } from '../vnet/index.js';
 import { Jail, type JailState } from './jail.js';
 import { applyParameters, type JailSettings } from './parameters.js';
 import { endProcesses } from './processes.js';
-
-/** Where somebody is: on the host, or in a jail. */
-export type Viewer = Jail | undefined;
+import { Roster, type Viewer } from './roster.js';
+import { Turns } from './turns.js';
 
 /** Hears of namespaces that others deleted. */
 export interface NamespaceWatch {
@@ -54,26 +52,21 @@ const DEFAULTS: Omit<JailSettings, 'name'> = {
   netns: undefined,
 };
 
-/** The jails of a world, jail(2). */
-export class Jails implements JailDirectory {
-  private readonly jails = new Map<number, Jail>();
-  private readonly owners = new Map<Vnet, Jail>();
+/** The jails of a world, jail(2): makes and removes them. */
+export class Jails extends Roster {
   private readonly watches = new Map<Jail, () => void>();
   private readonly expiring = new Set<Jail>();
-  /** IDs of jails that could not be taken up. */
-  private readonly waiting = new Set<number>();
   readonly utsDirectory: string;
   /** Set when jails outlive the program. */
   journal: JailJournal | undefined;
-  private lastId = 0;
   private closed = false;
-  /** Jails are made and removed one after the other. */
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns<Jail | undefined>();
 
   constructor(
     private readonly vnets: VnetSystem,
     private readonly options: JailsOptions,
   ) {
+    super();
     this.utsDirectory = options.utsDirectory ?? UTS_DIRECTORY;
   }
 
@@ -84,12 +77,12 @@ export class Jails implements JailDirectory {
    *   the system says of its namespaces
    */
   create(parameters: Readonly<Record<string, string>>, viewer?: Viewer): Promise<Jail> {
-    return this.inTurn(() => this.make(parameters, viewer));
+    return this.turns.take(this.queueFor(parameters, viewer), () => this.make(parameters, viewer));
   }
 
   /** Changes what can be changed of a jail. Without `persist` it goes when nobody is in it. */
   modify(jail: Jail, parameters: Readonly<Record<string, string>>): Promise<Jail> {
-    return this.inTurn(async () => {
+    return this.turns.take(jail.outermost, async () => {
       if (jail.dying) throw new NgError('ENOENT', `jail ${jail.name} was removed`);
       const settings = applyParameters(jail.settings, parameters);
       for (const fixed of ['jid', 'vnet', 'netns', 'hostname'] as const) {
@@ -109,93 +102,36 @@ export class Jails implements JailDirectory {
    * were adopted. Resolves when nothing is left.
    */
   remove(jail: Jail): Promise<void> {
-    return this.inTurn(() => this.takeDown(jail));
+    return this.turns.take(jail.outermost, () => this.takeDown(jail));
   }
 
   /**
    * Removes all jails, the newest first. There are no new ones from now on.
    * @returns what could not be removed, in sentences
    */
-  close(): Promise<string[]> {
+  async close(): Promise<string[]> {
     this.closed = true;
-    return this.inTurn(async () => {
-      const failures: string[] = [];
-      const attempt = async (what: string, work: () => Promise<void> | void): Promise<void> => {
-        try {
-          await work();
-        } catch (error) {
-          failures.push(`${what}: ${(error as Error).message}`);
-        }
-      };
-      for (const jail of this.list(undefined).reverse())
-        await attempt(`jail ${jail.name}`, () => this.takeDown(jail));
-      await attempt('hostnames', () => removeHolderDirectory(this.utsDirectory));
-      return failures;
-    });
-  }
-
-  /** The jails inside that of the viewer, by ID. */
-  list(viewer: Viewer): Jail[] {
-    const jails = [...this.jails.values()].sort((a, b) => a.id - b.id);
-    return jails.filter((jail) => !jail.dying && jail !== viewer && jail.isWithin(viewer));
-  }
-
-  /** A jail by name (as seen by the viewer) or ID. */
-  lookUp(viewer: Viewer, nameOrId: string): Jail | undefined {
-    if (/^\d+$/.test(nameOrId)) return this.list(viewer).find(({ id }) => id === Number(nameOrId));
-    const name = viewer === undefined ? nameOrId : `${viewer.name}.${nameOrId}`;
-    return this.list(viewer).find((jail) => jail.name === name);
-  }
-
-  byId(id: number): Jail | undefined {
-    return this.jails.get(id);
+    const failures: string[] = [];
+    const failed = (jail: Jail, error: Error): void => {
+      failures.push(`jail ${jail.name}: ${error.message}`);
+    };
+    const release = await this.hold();
+    const outermost = this.list(undefined).filter(({ parent }) => parent === undefined);
+    await Promise.all(
+      outermost.reverse().map((jail) => this.takeDown(jail, failed).catch((error) => failed(jail, error))),
+    );
+    try {
+      removeHolderDirectory(this.utsDirectory);
+    } catch (error) {
+      failures.push((error as Error).message);
+    }
+    release();
+    return failures;
   }
 
   /** Resolves when nothing is under way; whatever comes then waits until the result is called. */
   hold(): Promise<() => void> {
-    return new Promise((held) => {
-      void this.inTurn(() => new Promise<void>((release) => held(release)));
-    });
-  }
-
-  /** The jail that owns a vnet; undefined for the host. */
-  ownerOf(vnet: Vnet): Jail | undefined {
-    return this.owners.get(vnet);
-  }
-
-  /**
-   * The jail that a process with these namespaces is in.
-   * @throws NgError EPERM it is in a network namespace that belongs to no jail, ENXIO the jail is being removed
-   */
-  locate({ netInode, utsInode }: { netInode: number; utsInode: number }): Viewer {
-    const here = [...this.jails.values()].filter((jail) => networkOf(jail) === netInode);
-    const jail =
-      here.find(({ namespace }) => namespace?.utsInode === utsInode) ?? here.find(({ ownsVnet }) => ownsVnet);
-    if (jail?.dying) throw new NgError('ENXIO', `jail ${jail.name} is being removed`);
-    if (jail === undefined && netInode !== ownInode())
-      throw new NgError('EPERM', 'the caller is in a network namespace that is neither the host nor a jail');
-    return jail;
-  }
-
-  // JailDirectory
-
-  find(from: Vnet, nameOrId: string): Jail | undefined {
-    return this.lookUp(this.owners.get(from), nameOrId);
-  }
-
-  idOf(vnet: Vnet): number {
-    return this.owners.get(vnet)?.id ?? 0;
-  }
-
-  nameOf(from: Vnet, vnet: Vnet): string {
-    const { name } = this.owners.get(vnet)!;
-    const outer = this.owners.get(from);
-    return outer === undefined ? name : name.slice(outer.name.length + 1);
-  }
-
-  mayEnter(from: Vnet, to: Vnet): boolean {
-    if (from === to || from.isDefault) return true;
-    return this.owners.get(to)?.isWithin(this.owners.get(from)) ?? false;
+    return this.turns.hold();
   }
 
   private async make(parameters: Readonly<Record<string, string>>, viewer: Viewer): Promise<Jail> {
@@ -359,11 +295,12 @@ export class Jails implements JailDirectory {
     this.expiring.add(jail);
     setTimeout(() => {
       this.expiring.delete(jail);
-      this.inTurn(() => this.expire(jail)).catch((error: Error) => this.log(jail, error));
+      this.turns.take(jail.outermost, () => this.expire(jail)).catch((error: Error) => this.log(jail, error));
     }, EXPIRY).unref();
   }
 
-  private async takeDown(jail: Jail): Promise<void> {
+  /** @param failed hears of jails inside that could not be taken down */
+  private async takeDown(jail: Jail, failed = this.log.bind(this)): Promise<void> {
     if (jail.dying) return;
     const inside = this.list(jail).reverse();
     // From here on there is no way back, for those inside either.
@@ -372,7 +309,8 @@ export class Jails implements JailDirectory {
     this.journal?.jail(jail.state());
     this.journal?.commit();
     try {
-      for (const inner of inside) await this.takeDown(inner).catch((error: Error) => this.log(inner, error));
+      for (const inner of inside)
+        await this.takeDown(inner, failed).catch((error: Error) => failed(inner, error));
       if (jail.ownsVnet) {
         this.vnets.destroy(jail.vnet);
         this.owners.delete(jail.vnet);
@@ -394,57 +332,23 @@ export class Jails implements JailDirectory {
     return [...new Set([...inNetwork, ...namespace.utsProcesses()])].filter((pid) => pid !== process.pid);
   }
 
-  private checkFree(name: string, parent: Viewer): void {
-    const taken = [...this.jails.values()].find(
-      (jail) => jail.settings.name === name && jail.parent === parent,
-    );
-    if (taken !== undefined) throw new NgError('EEXIST', `jail ${name} exists, it has jid ${taken.id}`);
-  }
-
-  private checkFreeId(id: number, viewer: Viewer): void {
-    const taken = this.jails.get(id);
-    if (taken === undefined && !this.waiting.has(id)) return;
-    // Whose it is outside is no business of those inside.
-    const whose = taken?.isWithin(viewer) ? ` by jail ${taken.name}` : '';
-    throw new NgError('EEXIST', `jid ${id} is taken${whose}`);
-  }
-
-  private nextId(): number {
-    let id = this.lastId + 1;
-    while (this.jails.has(id)) id++;
-    return id;
-  }
-
-  private checkRoom(viewer: Viewer): void {
-    for (let outer = viewer; outer !== undefined; outer = outer.parent) {
-      if (this.list(outer).length >= outer.settings.childrenMax)
-        throw new NgError('EPERM', `jail ${outer.name} may have ${outer.settings.childrenMax} jails inside`);
-    }
-  }
-
-  private checkNotAdopted(namespace: Namespace): void {
-    if (namespace.inode === ownInode())
-      throw new NgError('EINVAL', `namespace ${namespace.name} is that of the host`);
-    const owner = [...this.jails.values()].find(
-      (jail) => jail.ownsVnet && jail.namespace?.inode === namespace.inode,
-    );
-    if (owner !== undefined)
-      throw new NgError('EBUSY', `namespace ${namespace.name} is jail ${owner.name} already`);
-  }
-
   private log(jail: Jail, error: Error): void {
     this.options.log(`jail ${jail.name}: ${error.message}`);
   }
 
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.turn.then(work);
-    this.turn = result.catch(() => {});
-    return result;
+  /**
+   * Behind what a new jail has to wait: what happens to those around it, or to one that has the name or the ID and may
+   * be about to go; otherwise only behind others that are made.
+   */
+  private queueFor({ name, jid }: Readonly<Record<string, string>>, viewer: Viewer): Jail | undefined {
+    if (viewer !== undefined) return viewer.outermost;
+    const jails = [...this.jails.values()];
+    const same = jails.find(
+      (jail) => (jail.parent === undefined && jail.settings.name === name) || String(jail.id) === jid,
+    );
+    return same?.outermost;
   }
 }
-
-/** The inode of the network namespace that a jail is in. */
-const networkOf = (jail: Jail): number => jail.network?.namespace?.inode ?? ownInode();
 
 /** Digits alone are a process. */
 const specOf = (netns: string): NamespaceSpec => (/^\d+$/.test(netns) ? Number(netns) : netns);

@@ -9,11 +9,12 @@ export async function endProcesses(find: () => number[]): Promise<void> {
   let left = find();
   if (left.length === 0) return;
   signal(left, 'SIGTERM');
-  for (let waited = 0; left.length > 0 && waited < PATIENCE; waited += INTERVAL) {
+  // To find them takes its time, too, where there are many.
+  for (const end = performance.now() + PATIENCE; left.length > 0 && performance.now() < end; ) {
     await sleep(INTERVAL);
     left = find();
   }
-  for (let waited = 0; left.length > 0 && waited < PATIENCE; waited += INTERVAL) {
+  for (const end = performance.now() + PATIENCE; left.length > 0 && performance.now() < end; ) {
     signal(left, 'SIGKILL');
     await sleep(INTERVAL);
     left = find();
