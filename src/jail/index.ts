@@ -1,4 +1,4 @@
 export { Jail, type JailState } from './jail.js';
-export { type JailJournal, Jails } from './jails.js';
+export { type JailJournal, Jails, type JailsOptions } from './jails.js';
 export { applyParameters, checkJailName, type JailSettings } from './parameters.js';
 export type { Viewer } from './roster.js';

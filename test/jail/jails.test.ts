@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { NetgraphClient } from '../../src/client/index.js';
-import { Jails } from '../../src/jail/index.js';
+import { Jails, type JailsOptions } from '../../src/jail/index.js';
 import { VnetSystem } from '../../src/vnet/index.js';
 import { machine, until } from '../support/machine.js';
 import { describeReal } from '../support/sandbox.js';
@@ -164,28 +164,51 @@ describeReal('jails', () => {
   });
 });
 
-describeReal('a jail that cannot be made', () => {
-  it('is not there, and its name is free', async () => {
-    const vnets = new VnetSystem();
-    const name = `ngt${process.pid}`;
-    let refuse = true;
-    const jails = new Jails(vnets, {
-      lifetimes: {
-        watch() {
-          if (refuse) throw new Error('no more watches');
-          return () => {};
-        },
-      },
+describeReal('jails of a program', () => {
+  const name = `ngt${process.pid}`;
+  const make = (options: Partial<JailsOptions>, vnets = new VnetSystem()) =>
+    new Jails(vnets, {
+      lifetimes: { watch: () => () => {} },
       settled: async () => {},
       utsDirectory: `/run/netgraph/uts-${name}`,
       log: () => {},
+      ...options,
     });
+
+  it('that cannot be made are not there, and their names are free', async () => {
+    const vnets = new VnetSystem();
+    let refuse = true;
+    const watch = () => {
+      if (refuse) throw new Error('no more watches');
+      return () => {};
+    };
+    const jails = make({ lifetimes: { watch } }, vnets);
     try {
       await expect(jails.create({ name, vnet: 'new' })).rejects.toThrow('no more watches');
       expect([jails.list(undefined), [...vnets].length]).toEqual([[], 1]);
       refuse = false;
       expect((await jails.create({ name, vnet: 'new' })).id).toBe(1);
     } finally {
+      await jails.close();
+    }
+  });
+
+  it('wait for one that is being removed when they get its name, and else not', async () => {
+    let release = (): void => {};
+    const settled = [new Promise<void>((resolve) => (release = resolve))];
+    const jails = make({ settled: async () => settled.pop() });
+    try {
+      const done: string[] = [];
+      const first = await jails.create({ name, vnet: 'new' });
+      const removed = jails.remove(first).then(() => done.push('removed'));
+      const again = jails.create({ name, vnet: 'new' }).then(() => done.push('made again'));
+      await jails.remove(await jails.create({ name: `${name}-other`, vnet: 'new' }));
+      done.push('another made and removed');
+      release();
+      await Promise.all([removed, again]);
+      expect(done).toEqual(['another made and removed', 'removed', 'made again']);
+    } finally {
+      release();
       await jails.close();
     }
   });

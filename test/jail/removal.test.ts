@@ -67,37 +67,6 @@ describeReal('removing a jail', () => {
     await host.close();
   });
 
-  it('keeps those waiting that act on it or in it, and nobody else', async () => {
-    const [host, other] = [await t.box.client(), await t.box.client()];
-    await host.call('jail.create', {
-      parameters: { name: 'a', vnet: 'new', persist: 'true', 'children.max': '1' },
-    });
-    const inside = await t.box.client({ jail: 'a' });
-    await create(inside, 'stubborn');
-    const child = t.box.spawn(
-      'jexec',
-      'a.stubborn',
-      'sh',
-      '-c',
-      'trap "" TERM; echo up; while :; do sleep 1; done',
-    );
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    const done: string[] = [];
-    const note = async (what: string, work: Promise<unknown>) => {
-      await work;
-      done.push(what);
-    };
-    const removed = note('stubborn removed', remove(inside, 'stubborn'));
-    await until(async () => (await host.call('jail.list', {})).length === 1);
-    const next = note('next made', create(await t.box.client({ jail: 'a' }), 'next'));
-    await note('b made', create(other, 'b'));
-    await note('b removed', remove(other, 'b'));
-    await Promise.all([removed, next]);
-    expect(done.slice(0, 2)).toEqual(['b made', 'b removed']);
-    await remove(host, 'a');
-    for (const client of [host, other]) await client.close();
-  });
-
   it('does not wait for, nor end, processes on the host', async () => {
     const host = await t.box.client();
     const bystander = t.box.spawn('sleep', '1000');
