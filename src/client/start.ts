@@ -1,5 +1,5 @@
-import { closeSync, mkdirSync, openSync, readlinkSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { appendFileSync, closeSync, mkdirSync, openSync, readlinkSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ClientError } from './errors.js';
@@ -76,7 +76,9 @@ function andItsGroup(socketPath: string): string {
 async function spawnDetached(command: readonly string[], logPath: string, ended: () => void): Promise<void> {
   // Most runs of a tool start nothing.
   const { spawn } = await import('node:child_process');
-  mkdirSync(dirname(logPath), { recursive: true, mode: 0o755 });
+  const made = mkdirSync(dirname(logPath), { recursive: true, mode: 0o755 });
+  // For the daemon, which takes away what was not there before.
+  if (made !== undefined) appendFileSync(join(dirname(logPath), 'daemon.lock'), `\n${made}`);
   const log = openSync(logPath, 'a', 0o600);
   try {
     // It is not the service of whoever manages us.

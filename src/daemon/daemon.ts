@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
-import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Jail } from '../jail/index.js';
-import { descriptorOf, lockFile, namespaceOfPeer } from '../linux/index.js';
+import { descriptorOf, lockFile, namespaceOfPeer, removeEmpty } from '../linux/index.js';
 import { limits, NgError } from '../netgraph/index.js';
 import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
 import { Journal } from '../state/index.js';
@@ -82,12 +81,12 @@ export class Daemon {
       await daemon.takeOver(predecessor);
       return daemon;
     }
-    mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
+    const runDir = mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
     // Held until this process ends, however it ends: whoever has it may replace a socket that was left.
     const lock = lockFile(paths.lock);
     if (lock === null) return undefined;
     rmSync(paths.socket, { force: true });
-    const made = makeStateDirectory(paths, lock);
+    const made = makeStateDirectory(paths, runDir);
     const daemon = new Daemon(paths, log);
     daemon.lock = lock;
     await daemon.takeUp({ made });
@@ -293,31 +292,23 @@ export class Daemon {
     await this.restarting;
     this.manager?.stopping();
     this.server.close();
-    const { socket, lock, log } = this.paths;
+    const { socket, lock, log, stateDir, runDir } = this.paths;
     try {
       await this.world.close();
       this.journal.remove();
-      for (const made of this.world.made) removeEmpty(this.paths.stateDir, made);
       for (const file of [log, oldLog(log)]) rmSync(file, { force: true });
     } catch (error) {
       this.log(`shutdown: ${(error as Error).stack}`, 'error');
       throw new NgError('EBUSY', `not all is gone, stop again to try it again: ${(error as Error).message}`);
     } finally {
       for (const file of [socket, lock]) rmSync(file, { force: true });
+      for (const directory of [stateDir, runDir])
+        for (const made of this.world.made) removeEmpty(directory, made);
       for (const client of this.refused) client.destroy();
       // After the answer to whoever asked for this.
       setImmediate(() => {
         for (const connection of this.connections) connection.end();
       });
     }
-  }
-}
-
-/** Removes a directory and those around it up to `last`, as far as they are empty. */
-function removeEmpty(directory: string, last: string): void {
-  try {
-    for (let path = directory; path.startsWith(last); path = dirname(path)) rmdirSync(path);
-  } catch {
-    // Somebody else has something there.
   }
 }

@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs';
 import {
   Namespace,
   type NamespaceSpec,
+  NETNS_DIRECTORY,
   processOf,
   removeHolderDirectory,
+  removeNetnsDirectory,
   resumeHolderDirectory,
   UTS_DIRECTORY,
 } from '../linux/index.js';
@@ -22,6 +25,8 @@ export interface NamespaceWatch {
 
 /** Is told what to know of jails when the program ends unexpectedly: before it happens, when that matters. */
 export interface JailJournal {
+  /** A directory is about to be made. */
+  made(path: string): void;
   jail(state: JailState): void;
   jailGone(id: number): void;
   /** Makes sure that what was told is not lost. */
@@ -59,6 +64,8 @@ export class Jails extends Roster {
   readonly utsDirectory: string;
   /** Set when jails outlive the program. */
   journal: JailJournal | undefined;
+  /** Whether there was no /run/netns before our jails. */
+  madeNetns = false;
   private closed = false;
   private readonly turns = new Turns<Jail | undefined>();
 
@@ -122,6 +129,7 @@ export class Jails extends Roster {
     );
     try {
       removeHolderDirectory(this.utsDirectory);
+      if (this.madeNetns) removeNetnsDirectory();
     } catch (error) {
       failures.push((error as Error).message);
     }
@@ -148,6 +156,10 @@ export class Jails extends Roster {
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
     const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
     const adopted = settings.netns !== undefined;
+    if (!adopted && settings.vnet === 'new' && !existsSync(NETNS_DIRECTORY)) {
+      this.madeNetns = true;
+      this.journal?.made(NETNS_DIRECTORY);
+    }
     this.journal?.jail({ id, parent: viewer?.id ?? 0, settings, adopted, stage: 'making' });
     this.journal?.commit();
     try {

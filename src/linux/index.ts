@@ -14,8 +14,10 @@ export {
   ownInode,
   processesIn,
   processOf,
+  removeEmpty,
   removeHolderDirectory,
   removeHolders,
+  removeNetnsDirectory,
   resumeHolderDirectory,
   UTS_DIRECTORY,
 } from './netns.js';

@@ -1,5 +1,14 @@
 /** Network namespaces and their UTS companions as objects: ip-netns(8), namespaces(7). */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { NgError } from '../netgraph/errors.js';
 import { attempt, codeOf, native } from './native.js';
@@ -33,24 +42,44 @@ export type NamespaceSpec = string | number;
 /** Index of `lo`, in every namespace. */
 const LOOPBACK = 1;
 
-const prepared = new Set<string>();
+/** Directories that hold namespaces, and the outermost of those around them that was not there before. */
+const prepared = new Map<string, string | undefined>();
 
 function prepare(directory: string): void {
   // Once per process, but again if somebody removed it.
-  if (prepared.has(directory) && statSync(directory, { throwIfNoEntry: false }) !== undefined) return;
-  mkdirSync(join(directory, '..'), { recursive: true });
+  if (prepared.has(directory) && existsSync(directory)) return;
+  const made = mkdirSync(dirname(directory), { recursive: true });
   native.prepareHolderDirectory(directory);
-  prepared.add(directory);
+  prepared.set(directory, made);
 }
 
 /** Goes on with a directory that a program made which was killed, however far it came. */
 export function resumeHolderDirectory(directory: string): void {
-  if (statSync(directory, { throwIfNoEntry: false }) !== undefined) prepare(directory);
+  if (existsSync(directory)) prepare(directory);
 }
 
-/** Takes away a directory that held namespaces, unless it holds any still. */
+/** Takes away a directory that held namespaces, unless it holds any still, and what was made for it. */
 export function removeHolderDirectory(directory: string): void {
-  if (prepared.delete(directory)) attempt(directory, () => native.removeHolderDirectory(directory));
+  if (!prepared.has(directory)) return;
+  attempt(directory, () => native.removeHolderDirectory(directory));
+  const made = prepared.get(directory);
+  if (made !== undefined) removeEmpty(dirname(directory), made);
+  prepared.delete(directory);
+}
+
+/** Takes away the directory of the names of `ip netns`, unless there are any: they are of others. */
+export function removeNetnsDirectory(): void {
+  if (!existsSync(NETNS_DIRECTORY) || readdirSync(NETNS_DIRECTORY).length > 0) return;
+  attempt(NETNS_DIRECTORY, () => native.removeHolderDirectory(NETNS_DIRECTORY));
+}
+
+/** Removes a directory and those around it up to `last`, as far as they are empty. */
+export function removeEmpty(directory: string, last: string): void {
+  try {
+    for (let path = directory; `${path}/`.startsWith(`${last}/`); path = dirname(path)) rmdirSync(path);
+  } catch {
+    // Somebody else has something there.
+  }
 }
 
 function checkName(name: string): void {

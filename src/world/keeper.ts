@@ -123,6 +123,10 @@ export class Keeper implements Observer, JailJournal {
     this.schedule();
   }
 
+  made(path: string): void {
+    this.push({ made: path });
+  }
+
   jail(state: JailState): void {
     this.push({ jail: state });
   }

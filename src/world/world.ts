@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type Jail, Jails } from '../jail/index.js';
-import { bootId, TapHost, UTS_DIRECTORY } from '../linux/index.js';
+import { bootId, NETNS_DIRECTORY, TapHost, UTS_DIRECTORY } from '../linux/index.js';
 import { Netgraph, NgError, removeUnused } from '../netgraph/index.js';
 import type { OpenedJournal } from '../state/index.js';
 import { type Vnet, VnetSystem } from '../vnet/index.js';
@@ -99,22 +99,25 @@ export class World {
   /**
    * Makes this world survive the end of the program, and takes up what an earlier one left: its jails, its nodes
    * under their IDs, its interfaces with all that the system knows of them.
-   * @param options.made the directory that was made for the journal just now, if one was
+   * @param options.made directories that were made for this world just now
    * @param options.taps descriptors of the interfaces, if the earlier one handed them over
    * @returns what there was but could not be taken up, in sentences
    */
   async keep(
     { journal, entries, damage }: OpenedJournal,
-    { made, taps }: { made?: string; taps?: ReadonlyMap<string, number> } = {},
+    { made = [], taps }: { made?: readonly string[]; taps?: ReadonlyMap<string, number> } = {},
   ): Promise<string[]> {
     const state = new WorldState();
     if (taps !== undefined) this.interfaces.inherit(taps);
-    if (made !== undefined) state.apply({ made });
     for (const entry of (entries as Entry[]).flat()) state.apply(entry);
+    const boot = bootId();
+    const rebooted = state.boot !== boot;
+    // It was empty then: what is there now others made.
+    if (rebooted) for (const path of state.made) if (path.startsWith('/run/')) state.made.delete(path);
+    for (const path of made) state.apply({ made: path });
     const complete = damage === undefined && entries.length > 0;
     if (state.stopping && complete) state.end();
-    const keeper = new Keeper(this, journal, bootId(), state.made);
-    const rebooted = state.boot !== keeper.boot;
+    const keeper = new Keeper(this, journal, boot, state.made);
     const { lost, waiting } = await restore(this, state, rebooted, complete);
     this.interfaces.closeInherited();
     keeper.carryOver(state, waiting, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
@@ -123,6 +126,7 @@ export class World {
     else keeper.start();
     this.keeper = keeper;
     this.made = [...state.made];
+    this.jails.madeNetns = state.made.has(NETNS_DIRECTORY);
     return lost;
   }
 

@@ -40,7 +40,7 @@ describeReal('netgraph save and restore', () => {
     const { box } = t;
     expect(await box.sh(`${GRAPH}${ADDRESSES}`)).toBe('');
     expect(
-      await box.sh('netgraph save >/run/before; netgraph stop; ip -br link | grep ngeth; ls /run/netns'),
+      await box.sh('netgraph save >/run/before; netgraph stop; ip -br link | grep ngeth; ip netns list'),
     ).toBe('');
     expect(await box.sh('netgraph restore /run/before')).toBe('');
     expect(await box.sh(ADDRESSES)).toBe('');

@@ -5,7 +5,7 @@ import { describeReal } from '../support/sandbox.js';
 
 /** Everything on a machine that could have been left behind: mounts, namespaces, interfaces, files, processes. */
 const EVERYTHING = `
-findmnt -rno TARGET | grep ^/run | grep -vx -e /run/netns; ip netns list; find /run/netgraph /run/other 2>/dev/null
+findmnt -rno TARGET | grep ^/run; ls -d /run/netns 2>/dev/null; ip netns list; find /run/netgraph /run/other 2>/dev/null
 ip -o link | cut -d: -f2; ps axo args | grep -v -e ' ps ' -e 'ps axo' -e '^grep ' -e '^sh -c' -e '^cat'`;
 
 /** A host and two jails with interfaces, wormholes, and a program that runs in one of them. */
@@ -74,6 +74,23 @@ describeReal('the daemon', () => {
     await makeBusy(box);
     expect(await box.sh('netgraph stop')).toBe('');
     expect(await box.sh(EVERYTHING)).toBe(before);
+  });
+
+  it('takes away directories that it made, and none that was there before or that others use', async () => {
+    const { box } = t;
+    const there =
+      'ls -d /run/netgraph /run/netns /run/state 2>/dev/null; findmnt -rno TARGET | grep /run/netns || true';
+    const made = 'jail -c name=a vnet persist';
+    const kill = `kill -9 $(pgrep -f [n]etgraph.js.daemon); while pgrep -f [n]etgraph.js.daemon; do sleep 0.1; done >/dev/null`;
+    await box.sh('rmdir /run/netgraph');
+    expect(await box.sh(`${made}; netgraph stop; ${there}`)).toBe('');
+    expect(await box.sh(`${made}; ${kill}; netgraph stop; ${there}`)).toBe('');
+    const others = await box.sh(`${made}; ip netns add mine; netgraph stop; ${there}`);
+    expect(others).toBe('/run/netns\n/run/netns\n/run/netns/mine\n');
+    await box.sh('mkdir /run/netgraph');
+    expect(await box.sh(`${made}; ip netns del mine; netgraph stop; ${there}`)).toBe(
+      '/run/netgraph\n/run/netns\n/run/netns\n',
+    );
   });
 
   it('says what it cannot take down, and tries it again when it is told to', async () => {
@@ -167,10 +184,8 @@ describeReal('the daemon', () => {
       await client.record();
     }
     expect(
-      await box.sh(
-        `cd /run/small; ${there}; netgraph status --json | grep pid; netgraph stop; ls -A here/run`,
-      ),
-    ).toBe(`  "pid": ${pid},\n`);
+      await box.sh(`cd /run/small; ${there}; netgraph status --json | grep pid; netgraph stop; ls -A here`),
+    ).toBe(`  "pid": ${pid},\nfull\n`);
   });
 
   it('may be there twice, and one knows nothing of the other', async () => {
@@ -192,7 +207,7 @@ describeReal('the daemon', () => {
       '/run/other/state',
     );
     expect(await box.sh(`${other} netgraph stop; jexec h hostname; jls name`)).toBe('h\na\nb\nh\n');
-    expect(await box.sh('netgraph stop; rmdir /run/other/run /run/other')).toBe('');
+    expect(await box.sh('netgraph stop')).toBe('');
     expect(await box.sh(EVERYTHING)).toBe(before);
   });
 
