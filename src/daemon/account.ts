@@ -21,7 +21,7 @@ export interface Member {
 }
 
 /**
- * What the clients of one place, a jail or the host, take up together.
+ * What the clients of one place take up together: of a jail with those inside it, or of the host.
  *
  * No answer is ever lost to want of room: who asks waits until there is some. So nobody may hold on to it: when others
  * wait, who has not read a byte for a while goes.
@@ -30,14 +30,18 @@ export class Account {
   /** Until their connections are closed, on both sides. */
   readonly clients = new Set<Member>();
   /** Bytes of all kinds that they have not read. */
-  unread = 0;
+  private unread = 0;
   /** Bytes of answers and messages among those. */
   private waiting = 0;
   private undone = 0;
   private readonly line = new Set<Member>();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly vnet: Vnet) {}
+  constructor(
+    private readonly vnet: Vnet,
+    /** That of the jail around this one, in which all of this counts, too. */
+    private readonly outer?: Account,
+  ) {}
 
   /** What they may have to read, in bytes: of frames, and the same again of answers and messages. */
   private get space(): number {
@@ -46,12 +50,13 @@ export class Account {
 
   /** Whether there is room for a message, which may use twice as much as what they ask for: it cannot wait. */
   get takesMessages(): boolean {
-    return this.waiting <= 2 * this.space;
+    return this.waiting <= 2 * this.space && (this.outer?.takesMessages ?? true);
   }
 
   /** Whether there is room for a frame; for one to a client that has read those before, there is however little others read. */
   takesFrames(isBehind: boolean): boolean {
-    return this.unread - this.waiting <= (isBehind ? 1 : 2) * this.space;
+    const hasRoom = this.unread - this.waiting <= (isBehind ? 1 : 2) * this.space;
+    return hasRoom && (this.outer?.takesFrames(isBehind) ?? true);
   }
 
   /** Whether nothing is left of any client. */
@@ -59,28 +64,42 @@ export class Account {
     return this.clients.size === 0 && this.undone === 0;
   }
 
+  enter(client: Member): void {
+    this.clients.add(client);
+    this.outer?.enter(client);
+  }
+
   leave(client: Member): void {
     this.clients.delete(client);
     this.line.delete(client);
+    this.outer?.leave(client);
   }
 
   /** Whether a client may ask for something. If not, its `work` is called when it may. */
   mayAsk(client: Member): boolean {
-    if (this.waiting <= this.space) return true;
+    if (this.waiting <= this.space) return this.outer?.mayAsk(client) ?? true;
     this.line.add(client);
     this.timer ??= this.watch();
     return false;
   }
 
-  /** Counts bytes of answers and messages that were written, or that were read. */
+  /** Counts bytes of all kinds that were written, or that were read. */
+  countUnread(change: number): void {
+    this.unread += change;
+    this.outer?.countUnread(change);
+  }
+
+  /** Counts bytes of answers and messages among those. */
   countWaiting(change: number): void {
     this.waiting += change;
+    this.outer?.countWaiting(change);
     if (change < 0) this.advance();
   }
 
   /** Counts bytes of requests that came, or that were done. Who has sent the most goes when it is too much. */
   countUndone(change: number): void {
     this.undone += change;
+    this.outer?.countUndone(change);
     if (change < 0 || this.undone <= MAX_UNDONE) return;
     const [first, ...others] = this.clients;
     const most = others.reduce((most, client) => (client.undone > most.undone ? client : most), first);

@@ -75,7 +75,7 @@ export class Connection implements Member {
     /** Of all clients from there. */
     private readonly account: Account,
   ) {
-    account.clients.add(this);
+    account.enter(this);
     this.jail = home;
     this.removalsBefore = this.world.interfaces.removals.count;
     socket.on('data', (chunk: Buffer) => this.read(chunk));
@@ -344,7 +344,7 @@ export class Connection implements Member {
 
   private readonly countUnread = (): void => {
     const now = this.socket.destroyed ? 0 : this.socket.writableLength;
-    this.account.unread += now - this.unread;
+    this.account.countUnread(now - this.unread);
     this.unread = now;
   };
 

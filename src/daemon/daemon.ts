@@ -254,15 +254,20 @@ export class Daemon {
     const known = this.accounts.get(home);
     if (known !== undefined) return known;
     for (const [jail, { isUnused }] of this.accounts) if (isUnused) this.accounts.delete(jail);
-    const account = new Account(home?.vnet ?? this.world.vnet0);
+    const outer = home?.parent && this.accountOf(home.parent);
+    const account = new Account(home?.vnet ?? this.world.vnet0, outer);
     this.accounts.set(home, account);
     return account;
   }
 
-  /** @throws NgError ENOBUFS the jail has as many clients as it may; the host may have any number */
+  /** @throws NgError ENOBUFS the jail, or one around it, has as many clients as it may; the host may have any number */
   private checkRoom(home: Jail | undefined): void {
-    if (home === undefined || this.accountOf(home).clients.size < limits.maxClients.get(home.vnet)) return;
-    throw new NgError('ENOBUFS', `jail ${home.name} has as many connections as net.graph.maxclients allows`);
+    for (let jail = home; jail !== undefined; jail = jail.parent)
+      if (this.accountOf(jail).clients.size >= limits.maxClients.get(jail.vnet))
+        throw new NgError(
+          'ENOBUFS',
+          `jail ${jail.name} has as many connections as net.graph.maxclients allows`,
+        );
   }
 
   /** Tells a client, in answer to its first request, why it is not served. */

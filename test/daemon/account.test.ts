@@ -15,18 +15,21 @@ class Client implements Member {
   taken = 0;
   dropped = '';
 
-  constructor(readonly name: string) {
-    account.clients.add(this);
+  constructor(
+    readonly name: string,
+    private readonly place = account,
+  ) {
+    place.enter(this);
   }
 
   asks(bytes: number): void {
     this.undone += bytes;
-    account.countUndone(bytes);
+    this.place.countUndone(bytes);
   }
 
   isTold(bytes: number): void {
     this.waiting += bytes;
-    account.countWaiting(bytes);
+    this.place.countWaiting(bytes);
   }
 
   reads(bytes: number): void {
@@ -42,7 +45,7 @@ class Client implements Member {
     this.dropped = code;
     this.asks(-this.undone);
     this.isTold(-this.waiting);
-    account.leave(this);
+    this.place.leave(this);
   }
 }
 
@@ -113,15 +116,32 @@ it('drops who sent the most when requests that are not done take up too much', (
 it('takes twice as many messages that cannot wait, and frames beside them', () => {
   const [deaf] = [new Client('deaf')];
   deaf.isTold(2000);
-  account.unread = 2000;
+  account.countUnread(2000);
   expect([account.takesMessages, account.takesFrames(true)]).toEqual([true, true]);
   deaf.isTold(1);
-  account.unread += 1002;
+  account.countUnread(1002);
   expect([account.takesMessages, account.takesFrames(true), account.takesFrames(false)]).toEqual([
     false,
     false,
     true,
   ]);
-  account.unread += 1000;
+  account.countUnread(1000);
   expect(account.takesFrames(false)).toBe(false);
+});
+
+it('counts those of a jail inside towards the jail around it, whose others have to wait as well, and not the other way', () => {
+  const inside = new Account(new VnetSystem().vnet0, account);
+  const [deaf, other, near] = [new Client('deaf', inside), new Client('other', inside), new Client('near')];
+  expect([account.clients.size, inside.clients.size]).toEqual([3, 2]);
+  deaf.isTold(1001); // little for the inner one, whose limit is the default
+  expect([inside.mayAsk(other), account.mayAsk(near)]).toEqual([false, false]);
+  deaf.reads(1001);
+  expect(worked).toEqual(['other', 'near']);
+  inside.countUnread(1001);
+  expect([inside.takesFrames(true), account.takesFrames(true)]).toEqual([false, false]);
+  inside.countUnread(-1001);
+  near.isTold(2001);
+  expect([inside.takesMessages, account.takesMessages]).toEqual([false, false]);
+  for (const client of [deaf, other, near]) client.drop({ code: 'EPIPE' });
+  expect([account.isUnused, inside.isUnused]).toEqual([true, true]);
 });

@@ -79,12 +79,18 @@ describeReal('one client or jail that wants too much', () => {
 
   it('gets no more connections than its jail may have, and the others theirs', async () => {
     const { box } = t;
-    expect(await box.sh('jail -c name=a vnet persist; jail -c name=b vnet persist')).toBe('');
+    expect(await box.sh('jail -c name=a vnet persist children.max=1; jail -c name=b vnet persist')).toBe('');
+    expect(await box.sh('jexec a jail -c name=in vnet persist')).toBe('');
     await set('net.graph.maxclients', 5);
+    expect(await box.sh('jexec a.in sysctl -n net.graph.maxclients')).toBe('5\n');
     const many = crowd(['jexec', 'a'], 40);
     expect(await many.served).toBe(5);
     expect(await box.sh('jexec a ngctl list')).toBe(
       'ngctl: the netgraph daemon refuses us: jail a has as many connections as net.graph.maxclients allows\n(exit 71)\n',
+    );
+    // Those of a jail inside it count towards it.
+    expect(await box.sh('jexec a.in ngctl list')).toMatch(
+      'jail a.in has as many connections as net.graph.maxclients allows',
     );
     expect(
       await box.sh('jexec b ngctl list | head -1; ngctl list | head -1; ngctl -j a list | head -1'),
