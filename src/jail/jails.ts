@@ -180,7 +180,8 @@ export class Jails extends Roster {
 
   private add(id: number, parent: Viewer, namespace: Namespace, settings: JailSettings): Jail {
     if (settings.netns !== undefined) this.checkNotAdopted(namespace);
-    const vnet = settings.vnet === 'new' ? this.vnets.alloc() : (parent?.vnet ?? this.vnets.vnet0);
+    const vnet =
+      settings.vnet === 'new' ? this.vnets.alloc(parent?.vnet) : (parent?.vnet ?? this.vnets.vnet0);
     const jail = new Jail(id, parent, vnet, namespace, settings, settings.netns !== undefined);
     if (jail.ownsVnet) {
       try {

@@ -4,11 +4,14 @@ import { limits } from './limits.js';
 import type { Node } from './node.js';
 import { onWire } from './wire.js';
 
+function checkRoom({ vnet }: Node): void {
+  if (!limits.maxHooks.hasRoom(vnet))
+    throw new NgError('ENOBUFS', `${vnet} has as many hooks as net.graph.maxhooks allows`);
+}
+
 /** Makes a hook that has no peer yet, ng_add_hook. Throws what the node refuses it with. */
 function addHook(node: Node, name: string): Hook {
-  const { vnet } = node;
-  if (limits.hooks.get(vnet) >= limits.maxHooks.get(vnet))
-    throw new NgError('ENOBUFS', `${vnet} has as many hooks as net.graph.maxhooks allows`);
+  checkRoom(node);
   const hook = new Hook(node, name);
   node.graph.ask(node, () => node.behaviour.newHook?.(hook));
   const { hooks } = node.type;
@@ -48,8 +51,13 @@ function open(first: Hook, second: Hook): void {
   first.node.graph.observer?.hook(first);
 }
 
-/** Joins two nodes without asking their types, for a type's own internal edges, which may cross vnets. */
+/**
+ * Joins two nodes without asking their types, for a type's own internal edges, which may cross vnets.
+ * @throws NgError ENOBUFS one of the vnets has as many hooks as it may
+ */
 export function splice(hook: Hook, other: Hook): void {
+  checkRoom(hook.node);
+  checkRoom(other.node);
   join(hook, other);
   hook.node.addHook(hook);
   other.node.addHook(other);

@@ -4,7 +4,8 @@ import type { Environment } from './environment.js';
 import { EIO, ENETDOWN, ENOBUFS, NgError, textOf } from './errors.js';
 import { ExpiredFrame, type Frame } from './frame.js';
 import { Gate, type Hook, type Passed, pass } from './hook.js';
-import { limits } from './limits.js';
+import { limits, MAX_DEPTH, MAX_HOPS } from './limits.js';
+import { HEADER_SIZE } from './message.js';
 import type { Node } from './node.js';
 
 /** Something that waits for a node: a frame, a message, or work on the node itself (ng_send_fn). */
@@ -16,10 +17,6 @@ export type Item =
 /** Told once what came of a message: nothing, or the NgError with which it was refused. */
 export type Done = (error?: NgError) => void;
 
-/** Nested deliveries before a frame is queued instead: bounds the stack in graphs with loops. */
-const MAX_DEPTH = 256;
-/** Hops that one frame entering the graph may cause before the rest is queued. */
-const MAX_HOPS = 16384;
 /** Hops of queued work in one go before others get their turn, and microseconds. */
 const SLICE = 65536;
 const SLICE_TIME = 2000;
@@ -61,16 +58,11 @@ export class Executor {
     const must = (gate & (Gate.BUSY | Gate.WAITING | Gate.QUEUE)) !== 0 || (writer && node.readers > 0);
     if (!must && !this.tooDeep && this.budget > 0) return this.deliver(hook, frame, writer);
     const { vnet } = node;
-    const frames = limits.queuedFrames.get(vnet) + 1;
-    const octets = limits.queuedOctets.get(vnet) + frame.length;
-    if (frames > limits.maxData.get(vnet) || octets > limits.maxDataOctets.get(vnet)) {
+    if (!limits.maxData.hasRoom(vnet) || !limits.maxDataOctets.hasRoom(vnet, frame.length)) {
       countDrop(node, 'queueFull');
       return ENOBUFS;
     }
-    const kept = frame.retain();
-    limits.queuedFrames.set(vnet, frames);
-    limits.queuedOctets.set(vnet, octets);
-    this.enqueue(node, { kind: 'frame', frame: kept, hook });
+    this.enqueue(node, { kind: 'frame', frame: frame.retain(), hook });
     return 0;
   }
 
@@ -81,7 +73,18 @@ export class Executor {
     const shut = readOnly ? Gate.BUSY | Gate.WAITING | Gate.QUEUE : Gate.WAITING | Gate.QUEUE;
     const busy = (node.gate & shut) !== 0 || (!readOnly && !isIdle(node));
     if (!busy && this.depth < MAX_DEPTH) this.runMessage(delivery, done);
-    else this.enqueue(node, { kind: 'message', delivery, done });
+    else this.queueMessage({ kind: 'message', delivery, done });
+  }
+
+  /** There is room for twice as many, so that frames keep no message from its way. */
+  private queueMessage(item: Item & { kind: 'message' }): void {
+    const { node } = item.delivery;
+    const { vnet } = node;
+    if (!limits.maxData.hasRoom(vnet, 1, 2))
+      item.done(new NgError('ENOBUFS', `more waits in ${vnet} than net.graph.maxdata allows`));
+    else if (!limits.maxDataOctets.hasRoom(vnet, sizeOf(item), 2))
+      item.done(new NgError('ENOBUFS', `more waits in ${vnet} than net.graph.maxdatabytes allows`));
+    else this.enqueue(node, item);
   }
 
   /** ng_send_fn: alters a node as soon as nothing else is at work in it. */
@@ -132,10 +135,9 @@ export class Executor {
   /** Forgets what waits for a node that goes. */
   flush(node: Node): void {
     for (const item of node.queue.splice(0)) {
-      if (item.kind === 'frame') {
-        uncount(item);
-        countDrop(node, 'gone');
-      } else if (item.kind === 'message')
+      count(node, item, -1);
+      if (item.kind === 'frame') countDrop(node, 'gone');
+      else if (item.kind === 'message')
         this.tell(item.done, new NgError('EINVAL', `node ${node} is shutting down`));
     }
     node.gate &= ~Gate.WAITING;
@@ -183,6 +185,7 @@ export class Executor {
   }
 
   private enqueue(node: Node, item: Item): void {
+    count(node, item, 1);
     node.queue.push(item);
     node.gate |= Gate.WAITING;
     this.waiting.add(node);
@@ -192,11 +195,11 @@ export class Executor {
   }
 
   private runItem(node: Node, item: Item): void {
+    count(node, item, -1);
     if (node.queue.length === 0) node.gate &= ~Gate.WAITING;
     if (item.kind === 'work') this.runWork(node, item.run);
     else if (item.kind === 'message') this.runMessage(item.delivery, item.done);
     else {
-      uncount(item);
       const gate = item.hook.gate | node.gate;
       if ((gate & Gate.INVALID) === 0) this.deliver(item.hook, item.frame, (gate & Gate.WRITER) !== 0);
       else countDrop(node, 'gone');
@@ -277,12 +280,14 @@ export class Executor {
   }
 }
 
-/** A frame waits no more. */
-function uncount({ hook, frame }: Item & { kind: 'frame' }): void {
-  const { vnet } = hook.node;
-  if (vnet.state === 'gone') return;
-  limits.queuedFrames.set(vnet, limits.queuedFrames.get(vnet) - 1);
-  limits.queuedOctets.set(vnet, limits.queuedOctets.get(vnet) - frame.length);
+const sizeOf = (item: Exclude<Item, { kind: 'work' }>): number =>
+  item.kind === 'frame' ? item.frame.length : HEADER_SIZE + item.delivery.message.data.length;
+
+/** One more waits for a node, or one less. */
+function count({ vnet }: Node, item: Item, more: 1 | -1): void {
+  if (item.kind === 'work') return;
+  limits.maxData.add(vnet, more);
+  limits.maxDataOctets.add(vnet, more * sizeOf(item));
 }
 
 const isIdle = (node: Node): boolean => node.readers === 0 && (node.gate & Gate.BUSY) === 0;

@@ -72,9 +72,9 @@ export class Netgraph {
       if (!delivery.message.isReadOnly) this.observer?.node(delivery.node);
     };
     this.executor = new Executor(env, handle, (node, error) => this.nodeFailed(node, error));
+    registerLimits(vnets);
     registerDrops(vnets);
     this.registrations = [
-      registerLimits(vnets),
       vnets.sysuninit('netgraph', Subsystem.NETGRAPH, Order.FIRST, (vnet) => this.removeAll(vnet)),
     ];
   }
@@ -130,7 +130,7 @@ export class Netgraph {
     if (vnet.state === 'stopping' || vnet.state === 'gone')
       throw new NgError('ENXIO', `${vnet} is being taken down`);
     const entry = this.type(typeName);
-    if (this.count(vnet) >= limits.maxNodes.get(vnet))
+    if (!limits.maxNodes.hasRoom(vnet))
       throw new NgError('ENFILE', `${vnet} has as many nodes as net.graph.maxnodes allows`);
     const node = new Node(
       this,
@@ -139,6 +139,7 @@ export class Netgraph {
       id === undefined ? this.nextId(vnet) : this.takeId(vnet, id),
     );
     nodesById.get(vnet).set(node.id, node);
+    limits.maxNodes.add(vnet, 1);
     entry.nodes++;
     try {
       node.behaviour = checked(entry.type.create(new NewNode(node, argument, resume)));
@@ -321,7 +322,7 @@ export class Netgraph {
   }
 
   private forget(node: Node): void {
-    nodesById.get(node.vnet).delete(node.id);
+    if (nodesById.get(node.vnet).delete(node.id)) limits.maxNodes.add(node.vnet, -1);
     if (node.name !== '') nodesByName.get(node.vnet).delete(node.name);
     const entry = this.loaded.get(node.type.type);
     if (entry !== undefined) entry.nodes--;

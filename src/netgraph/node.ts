@@ -56,7 +56,7 @@ export class Node {
 
   /** @internal */
   addHook(hook: Hook): void {
-    limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) + 1);
+    limits.maxHooks.add(this.vnet, 1);
     this.hooks.push(hook);
     if (this.byName !== undefined) this.byName.set(hook.name, hook);
     else if (this.hooks.length > MANY) this.byName = new Map(this.hooks.map((one) => [one.name, one]));
@@ -70,7 +70,7 @@ export class Node {
     if (at < 0) return false;
     hooks.splice(at, 1);
     this.graph.observer?.hook(hook);
-    limits.hooks.set(this.vnet, limits.hooks.get(this.vnet) - 1);
+    limits.maxHooks.add(this.vnet, -1);
     if (byName?.get(hook.name) === hook) {
       byName.delete(hook.name);
       // A node connected to itself can have a name twice (ng_con_nodes checks before it makes the first).

@@ -137,7 +137,7 @@ export const eiface = defineNode({
         return undefined;
       },
       shutdown() {
-        units.get(node.vnet).delete(unit);
+        release(node.vnet, unit);
         device.destroy();
       },
     };
@@ -156,17 +156,26 @@ interface Kept {
   device: unknown;
 }
 
+function take(vnet: Vnet, unit: number): void {
+  units.get(vnet).add(unit);
+  limits.maxInterfaces.add(vnet, 1);
+}
+
+function release(vnet: Vnet, unit: number): void {
+  if (units.get(vnet).delete(unit)) limits.maxInterfaces.add(vnet, -1);
+}
+
 function resumeInterface(
   devices: DeviceProvider,
   vnet: Vnet,
   { unit, device }: Kept,
   events: EthernetEvents,
 ) {
-  units.get(vnet).add(unit);
+  take(vnet, unit);
   try {
     return { unit, device: devices.resumeEthernet(vnet, device, events) };
   } catch (error) {
-    units.get(vnet).delete(unit);
+    release(vnet, unit);
     throw error;
   }
 }
@@ -174,7 +183,7 @@ function resumeInterface(
 /** Makes the interface of the lowest unit whose name is free. */
 function makeInterface(devices: DeviceProvider, vnet: Vnet, events: EthernetEvents) {
   const taken = units.get(vnet);
-  if (taken.size >= limits.maxInterfaces.get(vnet))
+  if (!limits.maxInterfaces.hasRoom(vnet))
     throw new NgError('ENFILE', `${vnet} has as many interfaces as net.graph.maxinterfaces allows`);
   // Others seldom have such names; where they do, they may have thousands.
   let names: ReadonlySet<string> | undefined;
@@ -183,7 +192,7 @@ function makeInterface(devices: DeviceProvider, vnet: Vnet, events: EthernetEven
     if (taken.has(unit) || names?.has(name)) continue;
     try {
       const device = devices.createEthernet(vnet, name, events);
-      taken.add(unit);
+      take(vnet, unit);
       return { unit, device };
     } catch (error) {
       if ((error as NgError).code !== 'EEXIST') throw error;

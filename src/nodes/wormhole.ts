@@ -36,7 +36,13 @@ export const wormhole = defineNode({
             throw new NgError('EINVAL', `a jail name has at most ${MAX_JAIL_NAME} characters`);
           if (side.warp !== undefined) throw new NgError('EISCONN', `wormhole ${node} is open already`);
           const jail = findJail(name);
-          joinWormholes(node, node.graph.makeNode(jail.vnet, 'wormhole'));
+          const far = node.graph.makeNode(jail.vnet, 'wormhole');
+          try {
+            joinWormholes(node, far);
+          } catch (error) {
+            node.graph.removeNode(far);
+            throw error;
+          }
         },
       },
 
@@ -82,7 +88,7 @@ export const wormhole = defineNode({
 
 /**
  * Makes two wormhole nodes of different vnets the two sides of one, as opening does.
- * @throws NgError EINVAL it is none, EISCONN it is open already
+ * @throws NgError EINVAL it is none, EISCONN it is open already, ENOBUFS there may be no more hooks
  */
 export function joinWormholes(near: Node, far: Node): void {
   const { jails } = near.graph.env;
@@ -92,14 +98,13 @@ export function joinWormholes(near: Node, far: Node): void {
     if (side.warp !== undefined) throw new NgError('EISCONN', `wormhole ${node} is open already`);
   }
   const [here, there] = [near, far].map((node) => {
-    const side = sides.get(node)!;
-    side.jail = jails.idOf((node === near ? far : near).vnet);
-    const warp = new Hook(node, `jid=${side.jail}`);
+    const warp = new Hook(node, `jid=${jails.idOf((node === near ? far : near).vnet)}`);
     warp.receive = () => node.namedHooks.evthorizon;
-    side.warp = warp;
     return warp;
   });
   splice(here, there);
+  for (const warp of [here, there])
+    Object.assign(sides.get(warp.node)!, { warp, jail: jails.idOf(warp.peer.node.vnet) });
 }
 
 /** Two event horizons meet. Each side is asked once; the second time the pairs collapse. */

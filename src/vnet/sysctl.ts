@@ -31,6 +31,9 @@ interface Options {
   readOnly?: boolean;
 }
 
+/** Where a number is: a variable, or what stands for one. */
+type NumberVariable = Pick<VnetVariable<number>, 'get' | 'set'>;
+
 interface NumberOptions extends Options {
   min?: number;
   max?: number;
@@ -47,12 +50,12 @@ export class Sysctls {
   private readonly entries = new Map<string, Sysctl>();
 
   /** SYSCTL_VNET_INT. */
-  int(name: string, variable: VnetVariable<number>, description: string, options: NumberOptions = {}): void {
+  int(name: string, variable: NumberVariable, description: string, options: NumberOptions = {}): void {
     this.number('int', name, variable, description, { min: -0x80000000, max: 0x7fffffff, ...options });
   }
 
   /** SYSCTL_VNET_UINT. */
-  uint(name: string, variable: VnetVariable<number>, description: string, options: NumberOptions = {}): void {
+  uint(name: string, variable: NumberVariable, description: string, options: NumberOptions = {}): void {
     this.number('uint', name, variable, description, { min: 0, max: 0xffffffff, ...options });
   }
 
@@ -124,7 +127,7 @@ export class Sysctls {
   private number(
     format: 'int' | 'uint',
     name: string,
-    variable: VnetVariable<number>,
+    variable: NumberVariable,
     description: string,
     { min, max, readOnly }: NumberOptions & { min: number; max: number },
   ): void {

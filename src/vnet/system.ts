@@ -30,9 +30,12 @@ export class VnetSystem implements Iterable<Vnet> {
     return this.vnets.values();
   }
 
-  /** vnet_alloc: a new vnet, for which every VNET_SYSINIT has run. If one throws, nothing stays. */
-  alloc(): Vnet {
-    const vnet = new Vnet(this, this.nextId++);
+  /**
+   * vnet_alloc: a new vnet, for which every VNET_SYSINIT has run. If one throws, nothing stays.
+   * @param outer the one in which it is made
+   */
+  alloc(outer?: Vnet): Vnet {
+    const vnet = new Vnet(this, this.nextId++, outer?.isDefault ? undefined : outer);
     this.vnets.add(vnet);
     const done = new Set<string>();
     try {

@@ -17,6 +17,8 @@ export class Vnet {
     readonly system: VnetSystem,
     /** Counts up from 0, the default vnet, and is never used again. */
     readonly id: number,
+    /** That of the jail around it; undefined where that is the base system, which bounds nobody. */
+    readonly outer?: Vnet,
   ) {}
 
   /** IS_DEFAULT_VNET: whether this is the unrestricted stack of the base system. */

@@ -91,9 +91,9 @@ describe.each(types)('type %s', (_, type) => {
     limits.maxData.set(one.world.vnet0, 10);
     one.node!.queued = true;
     for (let i = 0; i < 50; i++) for (const hook of [...hooks]) hook.send(new Frame(new Uint8Array(60)));
-    expect(limits.queuedFrames.get(one.world.vnet0)).toBeLessThanOrEqual(10);
+    expect(limits.maxData.count(one.world.vnet0)).toBeLessThanOrEqual(10);
     one.world.settle();
-    expect(limits.queuedFrames.get(one.world.vnet0)).toBe(0);
+    expect(limits.maxData.count(one.world.vnet0)).toBe(0);
     expect(faults(one.world)).toEqual([]);
   });
 });

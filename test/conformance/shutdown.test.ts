@@ -18,7 +18,7 @@ describe.each(types)('type %s', (name, type) => {
     expect(graph.nodes(vnet0)).toEqual([one.me.node]);
     expect(one.me.node.hooks.filter(({ peer }) => peer.node !== one.me.node)).toEqual([]);
     expect(devices.all).toEqual([]);
-    expect(limits.queuedFrames.get(vnet0)).toBe(0);
+    expect(limits.maxData.count(vnet0)).toBe(0);
     // Not even a timer that would find it gone.
     clock.advance(100_000_000);
     expect(faults(one.world)).toEqual([]);

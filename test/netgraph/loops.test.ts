@@ -60,13 +60,13 @@ describe('two hubs', () => {
     me.send('a', 'x');
     for (let turn = 0; turn < 3; turn++) {
       expect(world.settle(1)).toBe(false);
-      expect(limits.queuedFrames.get(vnet0)).toBeLessThanOrEqual(500);
+      expect(limits.maxData.count(vnet0)).toBeLessThanOrEqual(500);
       expect(me.received().length).toBeGreaterThan(0);
     }
     expect(dropsIn(world.vnets).queueFull).toBeGreaterThan(0);
     for (const hook of [...me.node.hooks]) graph.removeNodeSoon(hook.peer.node);
     expect(world.settle()).toBe(true);
-    expect(limits.queuedFrames.get(vnet0)).toBe(0);
+    expect(limits.maxData.count(vnet0)).toBe(0);
     expect(graph.count(vnet0)).toBe(1);
   });
 

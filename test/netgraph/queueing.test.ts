@@ -22,7 +22,7 @@ function scene() {
   const me = new Program(world);
   me.mkpeer('.', 'sink', 's', 'in');
   const hook = me.node.findHook('s')!;
-  const queued = () => limits.queuedFrames.get(world.vnet0);
+  const queued = () => limits.maxData.count(world.vnet0);
   return { world, me, hook, sink: hook.peer.node, got, queued };
 }
 

@@ -17,9 +17,7 @@ describe('a world of which everything changes at random', () => {
       expect(faults(random.world)).toEqual([]);
       const interfaces = random.nodes().filter(({ type }) => type.type === 'eiface');
       expect(devices.all.length).toBe(interfaces.length);
-      expect([...vnets].map((vnet) => limits.queuedFrames.get(vnet)).filter((count) => count !== 0)).toEqual(
-        [],
-      );
+      expect([...vnets].map((vnet) => limits.maxData.count(vnet)).filter((count) => count !== 0)).toEqual([]);
     }
     expect(random.done).toBeGreaterThan(OPERATIONS / 6);
     expect(random.sent).toBeGreaterThan(OPERATIONS / 200);
@@ -30,7 +28,7 @@ describe('a world of which everything changes at random', () => {
     expect(graph.nodes(vnet0)).toEqual([]);
     expect(graph.types().filter(({ nodes }) => nodes !== 0)).toEqual([]);
     expect(devices.all).toEqual([]);
-    expect(limits.queuedFrames.get(vnet0)).toBe(0);
+    expect(limits.maxData.count(vnet0)).toBe(0);
     expect(graph.executor.depth).toBe(0);
   });
 });

@@ -173,7 +173,7 @@ export class SimulatedJails implements JailDirectory {
 
   create(name: string, options: { vnet?: boolean; parent?: Vnet; id?: number } = {}): SimulatedJail {
     const { vnet: ownsVnet = true, parent = this.vnets.vnet0, id = this.nextId++ } = options;
-    const jail = { id, name, parent, ownsVnet, vnet: ownsVnet ? this.vnets.alloc() : parent };
+    const jail = { id, name, parent, ownsVnet, vnet: ownsVnet ? this.vnets.alloc(parent) : parent };
     this.all.push(jail);
     return jail;
   }

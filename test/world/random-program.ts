@@ -108,8 +108,8 @@ class RandomWorld {
   async check(): Promise<string[]> {
     const found = faults(this.world);
     for (const vnet of this.world.vnets)
-      if (limits.queuedFrames.get(vnet) !== 0)
-        found.push(`${vnet}: ${limits.queuedFrames.get(vnet)} queued frames`);
+      if (limits.maxData.count(vnet) !== 0)
+        found.push(`${vnet}: ${limits.maxData.count(vnet)} queued frames`);
     const jails = this.world.jails.list(undefined);
     for (const jail of [undefined, ...jails.filter(({ ownsVnet }) => ownsVnet)]) {
       const vnet = jail?.vnet ?? this.world.vnet0;
