@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import {
+  inhabited,
   Namespace,
   type NamespaceSpec,
   NETNS_DIRECTORY,
@@ -61,6 +62,7 @@ const DEFAULTS: Omit<JailSettings, 'name'> = {
 export class Jails extends Roster {
   private readonly watches = new Map<Jail, () => void>();
   private readonly expiring = new Set<Jail>();
+  private expiry: NodeJS.Timeout | undefined;
   readonly utsDirectory: string;
   /** Set when jails outlive the program. */
   journal: JailJournal | undefined;
@@ -299,17 +301,30 @@ export class Jails extends Roster {
   /** Takes a jail down that need not persist, now or when nobody is in it any more. */
   private async expire(jail: Jail): Promise<void> {
     if (jail.settings.persist || jail.dying || this.expiring.has(jail)) return;
-    const isEmpty = this.processes(jail).length === 0 && this.list(jail).length === 0;
+    const isEmpty = this.list(jail).length === 0 && this.processes(jail).length === 0;
     if (isEmpty) return this.takeDown(jail);
     this.expireLater(jail);
   }
 
   private expireLater(jail: Jail): void {
     this.expiring.add(jail);
-    setTimeout(() => {
-      this.expiring.delete(jail);
-      this.turns.take(jail.outermost, () => this.expire(jail)).catch((error: Error) => this.log(jail, error));
-    }, EXPIRY).unref();
+    this.expiry ??= setTimeout(() => this.expireAll(), EXPIRY).unref();
+  }
+
+  /** All of them with one look at the processes, of which there may be many. */
+  private expireAll(): void {
+    const jails = [...this.expiring];
+    this.expiring.clear();
+    this.expiry = undefined;
+    const used = inhabited();
+    for (const jail of jails) {
+      const { inode = 0, utsInode = 0 } = jail.namespace ?? {};
+      if (used.has(utsInode) || (jail.ownsVnet && used.has(inode))) this.expireLater(jail);
+      else
+        this.turns
+          .take(jail.outermost, () => this.expire(jail))
+          .catch((error: Error) => this.log(jail, error));
+    }
   }
 
   /** @param failed hears of jails inside that could not be taken down */

@@ -5,6 +5,7 @@ export { bootId } from './mac.js';
 export { Monitor, type NamespaceEvents } from './monitor.js';
 export type { Netns, Peer } from './native.js';
 export {
+  inhabited,
   type NamedNamespace,
   Namespace,
   type NamespaceSpec,

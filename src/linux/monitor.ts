@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { NgError } from '../netgraph/errors.js';
 import { attempt, type Netns, native } from './native.js';
 import { messages } from './nlmsg.js';
@@ -21,6 +22,10 @@ const RTNLGRP_LINK = 1;
 const RTNLGRP_IPV4_IFADDR = 5;
 const RTNLGRP_IPV6_IFADDR = 9;
 const RTNLGRP_NSID = 28;
+
+/** After events were lost: how long to look around in one go, and to wait before doing so again, in milliseconds. */
+const SLICE = 2;
+const PAUSE = 1000;
 
 /** What happens in a namespace. All are told after the fact, in order. */
 export interface NamespaceEvents {
@@ -47,6 +52,9 @@ export class Monitor {
   private readonly ids: Rtnetlink;
   private readonly listeners = new Map<number, Set<NamespaceEvents>>();
   private readonly stop: () => void;
+  /** Events were lost since everybody was told so the last time. */
+  private lost = false;
+  private telling = false;
 
   constructor(reactor: Reactor) {
     const groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NSID];
@@ -54,7 +62,7 @@ export class Monitor {
     this.ids = new Rtnetlink(this.lookout);
     const socket = attempt('namespace monitor', () => native.netlinkMonitor(this.lookout, groups));
     this.stop = reactor.watch(socket, (bytes, nsid, overrun) => {
-      if (overrun) this.tellOverrun();
+      if (overrun) void this.tellOverrun();
       else if (bytes !== null) this.tell(bytes, nsid);
     });
   }
@@ -80,13 +88,34 @@ export class Monitor {
   close(): void {
     if (this.lookout < 0) return;
     this.stop();
+    for (const set of this.listeners.values()) set.clear();
     this.listeners.clear();
     closeSync(this.lookout);
     this.lookout = -1;
   }
 
-  private tellOverrun(): void {
-    for (const set of [...this.listeners.values()]) for (const events of [...set]) events.overrun?.();
+  /**
+   * Whose events were lost the kernel does not say, so all have to look; but a jail may have it happen as often as it
+   * likes, so they do it little by little, and once in a while.
+   */
+  private async tellOverrun(): Promise<void> {
+    this.lost = true;
+    if (this.telling) return;
+    this.telling = true;
+    while (this.lost) {
+      this.lost = false;
+      let end = performance.now() + SLICE;
+      for (const set of [...this.listeners.values()])
+        for (const events of [...set]) {
+          if (performance.now() > end) {
+            await turn();
+            end = performance.now() + SLICE;
+          }
+          if (set.has(events)) events.overrun?.();
+        }
+      await sleep(PAUSE, undefined, { ref: false });
+    }
+    this.telling = false;
   }
 
   private tell(bytes: Uint8Array, nsid: number): void {

@@ -333,5 +333,19 @@ export function processesIn(kind: 'net' | 'uts', inode: number): number[] {
   return pids;
 }
 
+/** Inodes of the namespaces, of both kinds, that processes besides this one are in: one look for any number of them. */
+export function inhabited(): Set<number> {
+  const inodes = new Set<number>();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d/.test(entry) || Number(entry) === process.pid) continue;
+    try {
+      for (const kind of ['net', 'uts']) inodes.add(statSync(`/proc/${entry}/ns/${kind}`).ino);
+    } catch {
+      // As above.
+    }
+  }
+  return inodes;
+}
+
 /** The inode of the network namespace that this program runs in. */
 export const ownInode = (): number => statSync('/proc/self/ns/net').ino;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { type Address, Rtnetlink } from '../../src/linux/index.js';
-import { describeRoot, ip, ipJson, sandbox, until } from './root.js';
+import { describeRoot, ip, ipJson, quiet, sandbox, sleep, until } from './root.js';
 
 const inet = (index: number, text: string, prefix: number, broadcast?: string): Address => ({
   index,
@@ -211,5 +211,42 @@ describeRoot('the monitor', () => {
     await until(() => overruns > 0 && device.up);
     rtnetlink.setLink(index, { up: false });
     await until(() => !device.up);
+  });
+
+  it('looks around once in a while however often events are lost, and at everybody in the end', async () => {
+    const host = t.box.host();
+    const [one, two] = [t.box.netns(), t.box.netns()];
+    const looked: string[] = [];
+    for (const { path, name } of [one, two]) host.monitor.watch(path, { overrun: () => looked.push(name) });
+    const rtnetlink = new Rtnetlink(one.path);
+    const { index } = rtnetlink.link('lo')!;
+    const flood = () => {
+      for (let i = 0; i < 20_000; i++) rtnetlink.setLink(index, { mtu: 1400 + (i & 1) });
+    };
+    const start = performance.now();
+    flood();
+    await until(() => looked.length === 2);
+    for (let i = 0; i < 3; i++) {
+      flood();
+      await sleep(0);
+    }
+    expect(looked.length / 2).toBeLessThanOrEqual(1 + (performance.now() - start) / 1000);
+    // What was lost since they looked is not forgotten.
+    await until(() => looked.length >= 4);
+    expect(looked.slice(0, 4)).toEqual([one.name, two.name, one.name, two.name]);
+  });
+
+  it('looks for interfaces that were moved away when that was among what was lost', async () => {
+    const host = t.box.host();
+    const vnet = t.box.vnet();
+    const [from, to] = [t.box.netnsOf(vnet), t.box.netns()];
+    const [stays, goes] = ['e0', 'e1'].map((name) => host.createEthernet(vnet, name, quiet));
+    const rtnetlink = new Rtnetlink(from.path);
+    const { index } = rtnetlink.link('lo')!;
+    for (let i = 0; i < 20_000; i++) rtnetlink.setLink(index, { mtu: 1400 + (i & 1) });
+    ip('-n', from.name, 'link', 'set', 'e1', 'netns', to.name);
+    ip('-n', to.name, 'link', 'set', 'e1', 'up');
+    ip('-n', from.name, 'link', 'set', 'e0', 'up');
+    await until(() => stays.up && goes.up);
   });
 });

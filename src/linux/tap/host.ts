@@ -316,9 +316,7 @@ export class TapHost implements DeviceProvider {
     const stopMonitor = this.monitor.watch(netns, {
       link: (link) => devices.get(link.index)?.changed(link),
       linkRemoved: (link) => this.moved(devices.get(link.index)),
-      overrun: () => {
-        for (const device of [...devices.values()]) this.moved(device);
-      },
+      overrun: () => this.lookAgain(devices),
     });
     let stopLifetime = (): void => {};
     if (spec !== undefined && typeof spec !== 'number' && inode !== ownInode()) {
@@ -386,6 +384,20 @@ export class TapHost implements DeviceProvider {
     this.unkept.delete(device);
   }
 
+  /** News of a place was lost: asks for its interfaces all at once, and where those are that it has no more. */
+  private lookAgain(devices: Map<number, TapDevice>): void {
+    try {
+      const links = new Map(linksBeside(devices).map((link) => [link.index, link]));
+      for (const device of [...devices.values()]) {
+        const link = links.get(device.index);
+        if (link?.kind === 'tun') device.changed(link);
+        else this.moved(device);
+      }
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
   /** Somebody deleted an interface, or moved it to another namespace, as `ifconfig vnet` does: looks where it is. */
   private moved(device: TapDevice | undefined): void {
     if (device === undefined) return;
@@ -419,6 +431,18 @@ interface Tap extends OpenTap {
   name: string;
   /** Of one that was made just now. */
   mac?: Uint8Array;
+}
+
+/** The interfaces in the namespace that devices are in, as far as the first of them still is. */
+function linksBeside(devices: Map<number, TapDevice>): Link[] {
+  const [first] = devices.values();
+  const here = first && locate(first.fd);
+  if (here === undefined) return [];
+  try {
+    return fstatSync(here.netns).ino === first.inode ? new Rtnetlink(here.netns).links() : [];
+  } finally {
+    closeSync(here.netns);
+  }
 }
 
 /** Does something with a descriptor of a namespace. */
