@@ -73,7 +73,7 @@ export class Connection implements Member {
     /** The jail that the client's process is in. */
     readonly home: Jail | undefined,
     /** Of all clients from there. */
-    private readonly account: Account,
+    readonly account: Account,
   ) {
     account.enter(this);
     this.jail = home;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Jail } from '../jail/index.js';
 import { descriptorOf, lockFile, namespaceOfPeer, removeEmpty } from '../linux/index.js';
 import { limits, NgError } from '../netgraph/index.js';
-import { encodeResult, type InstancePaths, RecordReader } from '../protocol/index.js';
+import { encodeResult, type InstancePaths, MAX_RECORD, RecordReader } from '../protocol/index.js';
 import { Journal } from '../state/index.js';
 import {
   checkEntries,
@@ -32,6 +32,8 @@ const MAX_REFUSED = 256;
 const QUIET = 100;
 const CATCH_UP = 2000;
 const BUSY = 10_000;
+/** Bytes of requests that are not done which a restart takes along, for clients of one place. Frames stand still then. */
+const TAKEN_ALONG = 2 * MAX_RECORD;
 
 /** The process that owns a world, and serves it to tools over a UNIX socket. */
 export class Daemon {
@@ -176,7 +178,7 @@ export class Daemon {
     const taps = this.world.handOver();
     try {
       const edges = programEdges(this.world);
-      const clients = [...this.connections].flatMap((connection) => connection.handOver() ?? []);
+      const clients = this.movable().flatMap((connection) => connection.handOver() ?? []);
       const parcel = { taps: [...taps.keys()], clients: clients.map(({ state }) => state), edges };
       const fds = [...taps.values(), ...clients.map(({ fd }) => fd)];
       await successor.handOver(parcel, [this.lock, descriptorOf(this.server), ...fds]);
@@ -186,6 +188,18 @@ export class Daemon {
       this.world.takeBack();
       throw error;
     }
+  }
+
+  /** Clients that a new process can go on with: of each place those with the least that is not done. */
+  private movable(): Connection[] {
+    const sums = new Map<Account, number>();
+    return [...this.connections]
+      .sort((a, b) => a.undone - b.undone)
+      .filter(({ account, undone }) => {
+        const sum = (sums.get(account) ?? 0) + undone;
+        sums.set(account, sum);
+        return sum <= TAKEN_ALONG;
+      });
   }
 
   /** Goes on in the place of another process. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { Kind } from '../../src/protocol/index.js';
+import { encodeRecord, Kind } from '../../src/protocol/index.js';
 import { ADDRESSES, TWO_JAILS } from '../support/jails.js';
 import { type Machine, machine, until } from '../support/machine.js';
 import { describeReal } from '../support/sandbox.js';
@@ -160,6 +160,26 @@ describeReal('a restart', () => {
     const { body } = await raw.record(({ kind, id }) => kind === Kind.RESULT && id === 77);
     expect(Buffer.from(body.subarray(4)).toString()).toBe('[]');
     raw.end();
+  });
+
+  it('takes no more along of what clients of a jail have sent by half than goes fast', async () => {
+    const { box } = t;
+    await box.sh('jail -c name=a vnet persist');
+    const half = Buffer.alloc(900_000);
+    half.writeUInt32LE(1_000_000);
+    const [small, ...large] = Array.from({ length: 6 }, () => box.connect(['jexec', 'a']));
+    for (const client of [small, ...large])
+      expect((await client.call('hello', { version: 1 })).errno).toBe(0);
+    const record = encodeRecord(Kind.CALL, 77, JSON.stringify({ method: 'jail.list', params: {} }));
+    small.write(record.subarray(0, 20));
+    for (const client of large) client.write(half);
+    await sleep(1000);
+    await restart(box);
+    small.write(record.subarray(20));
+    const { body } = await small.record(({ kind, id }) => kind === Kind.RESULT && id === 77);
+    expect(Buffer.from(body.subarray(4)).toString()).toBe('[]');
+    await until(() => large.some(({ closed }) => closed));
+    for (const client of [small, ...large]) client.destroy();
   });
 
   it('leaves those behind that do not read', async () => {
