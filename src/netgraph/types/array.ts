@@ -102,6 +102,7 @@ abstract class Elements<T> extends Type<T> {
   protected writeElements(values: ArrayLike<unknown>, out: Output): void {
     const count = this.count(out) ?? values.length;
     if (values.length > count) out.refuse(`${values.length} elements where ${count} fit`, 'E2BIG');
+    out.expect(values.length * alignUp(this.element.size ?? 0, this.align));
     this.build(out, count, (index) => {
       if (index < values.length) this.element.write(values[index], out);
       else this.#writeDefault(index, out);

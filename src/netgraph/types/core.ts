@@ -103,6 +103,12 @@ export class Output implements Place {
     return from;
   }
 
+  /** Makes room for so much at once: to grow step by step takes longer than to write a long list. */
+  expect(size: number): void {
+    const end = this.at + size;
+    if (end > this.bytes.length && end <= this.limit) this.#resize(end);
+  }
+
   append(bytes: ArrayLike<number>): void {
     const at = this.reserve(bytes.length);
     this.bytes.set(bytes, at);
@@ -123,7 +129,11 @@ export class Output implements Place {
   }
 
   #grow(size: number): void {
-    const larger = new Uint8Array(Math.max(size, this.bytes.length * 2, 64));
+    this.#resize(Math.max(size, this.bytes.length * 2, 64));
+  }
+
+  #resize(size: number): void {
+    const larger = new Uint8Array(size);
     larger.set(this.bytes);
     this.bytes = larger;
   }
