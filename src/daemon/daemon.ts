@@ -69,6 +69,8 @@ export class Daemon {
       instance: paths.runDir,
       utsDirectory: paths.utsDir,
     });
+    const { sysctls } = this.world.vnets;
+    sysctls.proc('net.graph.maxrecord', 'uint', 'Maximum size of a record from a client', () => MAX_RECORD);
     this.server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
   }
 

@@ -211,6 +211,9 @@ describeReal('one client or jail that wants too much', () => {
     expect(
       await box.sh('cd /; for n in maxnodes maxhooks maxinterfaces; do jexec a sysctl -n net.graph.$n; done'),
     ).toBe('65536\n131072\n1024\n');
+    expect(await box.sh('sysctl -n net.graph.maxrecord; sysctl net.graph.maxrecord=1 2>&1')).toMatch(
+      /^1048576\n.*read-only/,
+    );
     await set('net.graph.maxinterfaces', 2);
     await set('net.graph.maxnodes', 5);
     const inside = await box.client({}, ['jexec', 'a']);
