@@ -82,6 +82,7 @@ export class Connection implements Member {
     socket.on('error', () => socket.destroy());
     socket.on('end', () => void this.leave());
     socket.on('close', () => this.closed());
+    socket.resume();
   }
 
   get world(): World {

@@ -49,6 +49,8 @@ export class Daemon {
   private readonly server: Server;
   private stopping: Promise<void> | undefined;
   private restarting: Promise<unknown> | undefined;
+  /** Clients that come while this process stands still and another is about to go on: not a byte of theirs is read. */
+  private late: Socket[] | undefined;
   /** Hears when another process goes on, or none. */
   manager: ServiceManager | undefined;
   /** Another process is about to go on in our place: clients have to wait. */
@@ -71,7 +73,8 @@ export class Daemon {
     });
     const { sysctls } = this.world.vnets;
     sysctls.proc('net.graph.maxrecord', 'uint', 'Maximum size of a record from a client', () => MAX_RECORD);
-    this.server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
+    const options = { allowHalfOpen: true, pauseOnConnect: true };
+    this.server = createServer(options, (socket) => this.accept(socket));
   }
 
   /**
@@ -178,6 +181,8 @@ export class Daemon {
   /** Stands still, and has another process go on. When it does not, it is ended, and this one goes on. */
   private async giveAway(successor: Successor): Promise<void> {
     const taps = this.world.handOver();
+    const late: Socket[] = [];
+    this.late = late;
     try {
       const edges = programEdges(this.world);
       const clients = this.movable().flatMap((connection) => connection.handOver() ?? []);
@@ -188,8 +193,12 @@ export class Daemon {
       // One world is no place for two.
       await successor.abandon();
       this.world.takeBack();
+      this.late = undefined;
+      for (const socket of late) this.accept(socket);
       throw error;
     }
+    // From here to the end of this process nothing more is accepted.
+    successor.handOverLate(late.map(descriptorOf));
   }
 
   /** Clients that a new process can go on with: of each place those with the least that is not done. */
@@ -226,8 +235,9 @@ export class Daemon {
     });
     restoreProgramEdges(this.world, parcel.edges);
     this.world.prune();
-    predecessor.done();
+    const late = predecessor.done();
     for (const { connection, state } of clients) connection.goOn(state);
+    for (const fd of late) this.accept(new Socket({ fd, allowHalfOpen: true }));
   }
 
   /** Takes up what the daemon before this one left. */
@@ -256,6 +266,10 @@ export class Daemon {
   }
 
   private accept(socket: Socket): void {
+    if (this.late !== undefined) {
+      this.late.push(socket);
+      return;
+    }
     try {
       const home = this.world.jails.locate(namespaceOfPeer(socket));
       this.checkRoom(home);
@@ -298,6 +312,7 @@ export class Daemon {
     socket.on('close', () => this.refused.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.setTimeout(PATIENCE, () => socket.destroy());
+    socket.resume();
     socket.on('data', (chunk: Buffer) => {
       try {
         const [first] = reader.push(chunk);

@@ -22,6 +22,14 @@ export interface Parcel {
   readonly edges: readonly EdgeState[];
 }
 
+const LENGTH = 4;
+
+function lengthOf({ length }: { readonly length: number }): Buffer {
+  const bytes = Buffer.alloc(LENGTH);
+  bytes.writeUInt32LE(length);
+  return bytes;
+}
+
 /** The process that is to take over from this one. */
 export class Successor {
   private heard = '';
@@ -69,12 +77,20 @@ export class Successor {
   /** Gives it everything. Resolves when it has taken over. @throws Error it did not */
   async handOver(parcel: Parcel, fds: number[]): Promise<void> {
     const text = Buffer.from(JSON.stringify(parcel));
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(text.length);
-    this.socket.write(Buffer.concat([length, text]));
+    this.socket.write(Buffer.concat([lengthOf(text), text]));
     await this.hears('parcel\n');
     sendDescriptors(this.end, fds);
     await this.hears('done\n');
+  }
+
+  /** Gives it the clients that came meanwhile; it waits for that. */
+  handOverLate(fds: number[]): void {
+    try {
+      writeSync(this.end, lengthOf(fds));
+      sendDescriptors(this.end, fds);
+    } catch {
+      // It has ended, and with it all that it had taken over.
+    }
   }
 
   /** Ends it: this process goes on. Resolves when it is no more. */
@@ -116,15 +132,21 @@ export class Predecessor {
   /** Waits for what it has to give: blocks, as there is nothing else to do yet. */
   receive(): { parcel: Parcel; fds: number[] } {
     writeSync(this.fd, 'ready\n');
-    const parcel = JSON.parse(this.read(this.read(4).readUInt32LE()).toString('utf8')) as Parcel;
+    const parcel = JSON.parse(this.read(this.read(LENGTH).readUInt32LE()).toString('utf8')) as Parcel;
     writeSync(this.fd, 'parcel\n');
     return { parcel, fds: receiveDescriptors(this.fd, 2 + parcel.taps.length + parcel.clients.length) };
   }
 
-  /** Lets it go. */
-  done(): void {
+  /** Lets it go. @returns descriptors of clients that came meanwhile */
+  done(): number[] {
     writeSync(this.fd, 'done\n');
-    closeSync(this.fd);
+    try {
+      return receiveDescriptors(this.fd, this.read(LENGTH).readUInt32LE());
+    } catch {
+      return []; // it was killed just now
+    } finally {
+      closeSync(this.fd);
+    }
   }
 
   private read(length: number): Buffer {

@@ -230,6 +230,21 @@ describeReal('a restart', () => {
     expect(await box.sh(DAEMONS)).toBe('1\n');
   });
 
+  it('serves who comes in the midst of it', async () => {
+    const { box } = t;
+    await holdBefore(box, 'done');
+    const restarting = box.sh('netgraph restart');
+    await until(async () => (await box.sh('ls /run/held')) === '/run/held\n', 20_000);
+    const clients = Promise.all(Array.from({ length: 5 }, () => box.sh('jls; ngctl types >/dev/null')));
+    // They are connected, and nobody answers yet.
+    const CONNECTED = "ss -xH state established src '*control.sock' | wc -l";
+    await until(async () => Number(await box.sh(CONNECTED)) > 5, 20_000);
+    await box.sh('touch /run/go');
+    const { pid } = await box.status();
+    expect(await restarting).toBe(`process ${pid}\n`);
+    expect(await clients).toEqual(Array(5).fill(expect.stringMatching(/^.*JID.*\n$/)));
+  });
+
   it.each(['ready', 'parcel'])('may be told to stop, by SIGTERM, before it is %s', async (word) => {
     const { box } = t;
     await holdBefore(box, word);
