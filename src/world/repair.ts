@@ -115,7 +115,7 @@ function strayNamespaces({ interfaces, jails }: World): Leftover[] {
 function isMarked(netns: string, interfaces: World['interfaces']): boolean {
   try {
     const loopback = new Rtnetlink(netns).link('lo');
-    return loopback !== undefined && interfaces.isMarked(loopback);
+    return loopback !== undefined && interfaces.survivors.isMarked(loopback);
   } catch {
     return false;
   }

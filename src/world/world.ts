@@ -66,7 +66,7 @@ export class World {
       lifetimes: this.interfaces.lifetimes,
       settled: () => this.settled(),
       utsDirectory: options.utsDirectory ?? `${UTS_DIRECTORY}-${process.pid}`,
-      mark: this.interfaces.alias,
+      mark: this.interfaces.survivors.mark,
       log,
     });
     this.graph = new Netgraph(this.vnets, {
@@ -108,7 +108,7 @@ export class World {
     { made = [], taps }: { made?: readonly string[]; taps?: ReadonlyMap<string, number> } = {},
   ): Promise<string[]> {
     const state = new WorldState();
-    if (taps !== undefined) this.interfaces.inherit(taps);
+    if (taps !== undefined) this.interfaces.survivors.inherit(taps);
     for (const entry of (entries as Entry[]).flat()) state.apply(entry);
     const boot = bootId();
     const rebooted = state.boot !== boot;
@@ -119,7 +119,7 @@ export class World {
     if (state.stopping && complete) state.end();
     const keeper = new Keeper(this, journal, boot, state.made);
     const { lost, waiting } = await restore(this, state, rebooted, complete);
-    this.interfaces.closeInherited();
+    this.interfaces.survivors.closeInherited();
     keeper.carryOver(state, waiting, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
     if (state.stopping) await this.clear();
     if (taps !== undefined && lost.length === 0) keeper.goOn();

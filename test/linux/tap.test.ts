@@ -44,9 +44,9 @@ describeRoot('TAP interfaces', () => {
     const [old, host] = [t.box.host({ instance: 'lab' }), t.box.host({ instance: 'lab' })];
     const [used, unused] = ['e0', 'e1'].map((name) => old.createEthernet(vnet, name, quiet));
     old.keepAll();
-    host.inherit(old.handOver());
+    host.survivors.inherit(old.handOver());
     expect(host.resumeEthernet(vnet, used!.resume(), quiet).fd).toBe(used!.fd);
-    host.closeInherited();
+    host.survivors.closeInherited();
     expect(existsSync(`/proc/self/fd/${unused!.fd}`)).toBe(false);
     // Its interface stays.
     const named = ipJson('-n', t.box.netnsOf(vnet).name, 'link').map((link) => link.ifname);
@@ -66,7 +66,7 @@ describeRoot('TAP interfaces', () => {
       const device = old.createEthernet(vnet, 'e0', quiet);
       expect(device.offloads).toBe(offloads);
       old.keepAll();
-      host.inherit(old.handOver());
+      host.survivors.inherit(old.handOver());
       expect(host.resumeEthernet(vnet, device.resume(), quiet).offloads).toBe(offloads);
     }
   });

@@ -7,11 +7,12 @@ import { Lifetimes } from '../lifetime.js';
 import { addressBytes, addressNumber, hostId, stableAddress } from '../mac.js';
 import { Monitor } from '../monitor.js';
 import { attempt, codeOf, native } from '../native.js';
-import { Namespace, namedNamespaces, ownInode } from '../netns.js';
+import { Namespace, ownInode } from '../netns.js';
 import { Reactor } from '../reactor.js';
 import { locate, Removals } from '../removal.js';
 import { deleteLinks, type Link, Rtnetlink } from '../rtnetlink.js';
-import { type Kept, keyOf, TapDevice } from './device.js';
+import { type Kept, TapDevice } from './device.js';
+import { type OpenTap, Survivors } from './survivors.js';
 
 export interface TapHostOptions {
   /**
@@ -79,12 +80,9 @@ export class TapHost implements DeviceProvider {
   readonly taken = new Set<number>();
   private readonly places = new Map<number, Place>();
   private readonly host = hostId();
-  /** What marks an interface as ours. */
-  readonly alias: string;
+  readonly survivors: Survivors;
   /** Interfaces that end with this process so far. */
   private readonly unkept = new Set<TapDevice>();
-  /** Descriptors that another process gave us, by `<inode of the namespace>/<index of the interface>`. */
-  private readonly inherited = new Map<string, number>();
   private closed = false;
 
   constructor(private readonly options: TapHostOptions) {
@@ -94,7 +92,7 @@ export class TapHost implements DeviceProvider {
     this.removals = new Removals(this.report, () => options.beforeRemoval?.());
     this.monitor = new Monitor(this.reactor);
     this.lifetimes = new Lifetimes(this.reactor);
-    this.alias = `netgraph:${options.instance ?? process.pid}`;
+    this.survivors = new Survivors(`netgraph:${options.instance ?? process.pid}`, options);
   }
 
   /** @throws NgError EEXIST the name is taken, ENAMETOOLONG over 15 bytes, EPERM not root */
@@ -120,13 +118,13 @@ export class TapHost implements DeviceProvider {
 
   /** @throws NgError as `createEthernet`; EEXIST also when the name is that of an interface of others by now */
   resumeEthernet(vnet: Vnet, kept: unknown, events: EthernetEvents): TapDevice {
-    const { name, netns: inode, mac, offloads } = kept as Kept;
+    const { name, mac, offloads } = kept as Kept;
     return attempt(`interface ${name}`, () => {
-      const found = this.find(vnet, kept as Kept);
+      const found = this.survivors.find(vnet, kept as Kept);
       const spec = found?.spec ?? this.options.netnsOf(vnet);
       return within(spec, (netns) => {
         if (found !== undefined) {
-          const opened = this.takeUp(netns, inode, found.link, offloads);
+          const opened = this.survivors.open(netns, found, offloads);
           return this.makeDevice(vnet, { ...opened, netns, spec, name: found.link.name }, events);
         }
         const opened = this.openTap(netns, name, offloads);
@@ -153,7 +151,7 @@ export class TapHost implements DeviceProvider {
   /**
    * Stops moving frames, so that another process can go on with the descriptors. What the network stacks send meanwhile
    * waits in the interfaces (500 frames each).
-   * @returns the descriptors, under the names by which that process gives them to `inherit`
+   * @returns the descriptors, under the names by which that process gives them to `Survivors.inherit`
    */
   handOver(): Map<string, number> {
     this.flush();
@@ -165,22 +163,6 @@ export class TapHost implements DeviceProvider {
     for (const device of this.list()) device.attach();
   }
 
-  /** Takes over descriptors that another process handed over; `resumeEthernet` finds them. */
-  inherit(taps: ReadonlyMap<string, number>): void {
-    for (const [key, fd] of taps) this.inherited.set(key, fd);
-  }
-
-  /** Closes those of which nobody wanted to know. Their interfaces stay. */
-  closeInherited(): void {
-    for (const fd of this.inherited.values()) closeSync(fd);
-    this.inherited.clear();
-  }
-
-  /** Whether an interface has our mark, with or without a description behind it. */
-  isMarked({ alias }: Link): boolean {
-    return alias === this.alias || alias.startsWith(`${this.alias} `);
-  }
-
   /** Interfaces with our mark that belong to no device, in all namespaces that we know or in some. */
   *orphans(where = this.options.namespaces?.() ?? []): Iterable<Orphan> {
     for (const spec of where) {
@@ -189,7 +171,8 @@ export class TapHost implements DeviceProvider {
       if (inode === undefined || (spec instanceof Namespace && !spec.linked)) continue;
       const devices = this.places.get(inode)?.devices;
       for (const link of new Rtnetlink(netns).links())
-        if (link.kind === 'tun' && this.isMarked(link) && !devices?.has(link.index)) yield { netns, link };
+        if (link.kind === 'tun' && this.survivors.isMarked(link) && !devices?.has(link.index))
+          yield { netns, link };
     }
   }
 
@@ -235,41 +218,6 @@ export class TapHost implements DeviceProvider {
     }
   }
 
-  /**
-   * An interface of ours that outlived the process that made it. The administrator may have given it another alias:
-   * then it is known by its index and address.
-   */
-  private find(vnet: Vnet, { netns: inode, index, name, mac }: Kept) {
-    for (const spec of this.whereabouts(vnet)) {
-      if (typeof spec === 'number') continue;
-      const path = spec instanceof Namespace ? spec.path : spec;
-      if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) continue;
-      const links = new Rtnetlink(path).linksOf([index, name]).filter((link) => link?.kind === 'tun');
-      const link =
-        links.find((one) => this.isMarked(one!)) ??
-        links.find((one) => one!.index === index && Buffer.from(one!.address).toString('hex') === mac);
-      return link && { spec, link };
-    }
-    return undefined;
-  }
-
-  /** Where an interface of a vnet may be, the likeliest place first: to list the others takes long. */
-  private *whereabouts(vnet: Vnet): Iterable<Namespace | string | number> {
-    yield this.options.netnsOf(vnet);
-    yield* this.options.namespaces?.() ?? [];
-    // Somebody may have moved it to a namespace that is none of ours.
-    for (const { path } of namedNamespaces()) yield path;
-  }
-
-  private takeUp(netns: number, inode: number, link: Link, offloads: boolean): OpenTap {
-    const key = keyOf(inode, link.index);
-    const fd = this.inherited.get(key);
-    if (fd === undefined) return native.tapAttach(netns, link.name, offloads);
-    const granted = native.tapSetOffloads(fd, offloads);
-    this.inherited.delete(key);
-    return { fd, offloads: granted };
-  }
-
   /** Takes over the descriptor; without `mac` the interface keeps the address that it has. */
   private makeDevice(vnet: Vnet, tap: Tap, events: EthernetEvents): TapDevice {
     try {
@@ -292,8 +240,9 @@ export class TapHost implements DeviceProvider {
       const link = rtnetlink.link(name);
       if (link === undefined) throw new NgError('ENXIO', `${name} was deleted while it was made`);
       try {
-        if (!this.isMarked(link))
-          rtnetlink.setLink(link.index, { alias: `${this.alias} ${link.alias}`.trimEnd() });
+        const { survivors } = this;
+        if (!survivors.isMarked(link))
+          rtnetlink.setLink(link.index, { alias: `${survivors.mark} ${link.alias}`.trimEnd() });
       } catch {
         // A courtesy, which not every kernel has room for.
       }
@@ -416,12 +365,6 @@ export class TapHost implements DeviceProvider {
       closeSync(place.netns);
     }
   }
-}
-
-interface OpenTap {
-  fd: number;
-  /** TUN_F_ flags that the kernel granted; 0: frames only as on a wire. */
-  offloads: number;
 }
 
 /** A TAP that is to become a device. */
