@@ -41,14 +41,16 @@ const commands: Record<string, Command> = {
     const { journal, lock, log } = instancePaths();
     const startDaemon = [journal, lock, log].some((file) => existsSync(file));
     let pid: number | undefined;
-    try {
-      await ask((client) => {
-        pid = client.daemon.pid;
-        return client.call('stop', {});
-      }, startDaemon);
-    } finally {
-      if (pid !== undefined) await ended(pid);
-    }
+    const failure = await ask((client) => {
+      pid = client.daemon.pid;
+      return client.call('stop', {});
+    }, startDaemon).then(
+      () => undefined,
+      (error) => error,
+    );
+    // With EBUSY it ends, too, but not all of what it had is gone.
+    if (pid !== undefined && (failure === undefined || failure.code === 'EBUSY')) await ended(pid);
+    if (failure !== undefined) throw failure;
     return EX.OK;
   },
 
