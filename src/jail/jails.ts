@@ -223,12 +223,12 @@ export class Jails extends Roster {
     const names = fullNames(states);
     for (const state of outermostFirst(states)) {
       const name = names.get(state.id)!;
-      this.lastId = Math.max(this.lastId, state.id);
       try {
         if (state.stage === 'making') {
           if (!state.adopted) await this.discard(name, state);
-          continue;
+          continue; // nobody has heard of its ID
         }
+        this.lastId = Math.max(this.lastId, state.id);
         const jail = await this.takeUp(name, state, rebooted);
         if (typeof jail === 'string') lost.push(`jail ${name} is gone: ${jail}`);
         if (!(jail instanceof Jail)) continue;
