@@ -296,7 +296,7 @@ export class Daemon {
       if (this.accountOf(jail).clients.size >= limits.maxClients.get(jail.vnet))
         throw new NgError(
           'ENOBUFS',
-          `jail ${jail.name} has as many connections as net.graph.maxclients allows`,
+          `jail ${home!.name} has as many connections as net.graph.maxclients allows`,
         );
   }
 
