@@ -420,7 +420,9 @@ describeReal('after kill -9', () => {
     await kill(box);
     await reboot(box);
     await box.sh('umount /run/netns/there; mount --bind /proc/self/ns/net /run/netns/there; jls >/dev/null');
-    expect(await notices(box)).toEqual(['not taken up: jail p has to wait: namespace there is that of the host']);
+    expect(await notices(box)).toEqual([
+      'not taken up: jail p has to wait: namespace there is that of the host',
+    ]);
     expect(await box.sh('jls name; netgraph stop; ip netns list | cut -d" " -f1; ip netns del there')).toBe(
       'there\n',
     );
