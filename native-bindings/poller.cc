@@ -20,8 +20,9 @@ constexpr size_t kHeader = 12;   // struct virtio_net_hdr_mrg_rxbuf
 constexpr size_t kAlign = 64;
 constexpr size_t kReadArea = kRoundBytes + kRoom + kRoundFrames * kAlign;
 constexpr int kRounds = 8;
-constexpr uint64_t kTurn = 2'000'000;   // ns after which other work has its turn, after fewer rounds, too
+constexpr uint64_t kTurn = 2'000'000;  // ns after which other work has its turn, after fewer rounds, too
 constexpr uint64_t kRoundTime = 500'000;  // ns that a round should take: a frame may go to a thousand interfaces
+constexpr uint8_t kAlone = 16;  // wakes with one frame each before no more than one is looked for
 constexpr size_t kBatch = 128;  // frames that wait for an interface
 constexpr int kEvents = 64;
 constexpr uint64_t kLoop = ~uint64_t{0};  // in place of a slot: libuv has something to do
@@ -43,8 +44,8 @@ struct Slot {
   int32_t* pairs = nullptr;  // what is to be written, of `batch`
   Napi::Reference<Napi::Int32Array> batch;
   bool tap = false;
-  bool single = false;  // there was one frame only, the last time that one looked for more
-  uint32_t wake = 0;    // when it was ready last
+  uint8_t alone = 0;  // how often in a row there was one frame only
+  uint32_t wake = 0;  // when it was ready last
   bool overrun = false;
   bool merge = false;
 };
@@ -157,7 +158,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     owned.release();
     slot.fd = fd;
     slot.tap = tap;
-    slot.single = false;
+    slot.alone = 0;
     slot.overrun = false;
     slot.merge = false;
     if (tap && taps_++ == 0) uv_ref(&handles_->any);
@@ -335,9 +336,10 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   void ReadTap(uint32_t index, uint32_t events) {
     Slot& slot = slots_[index];
-    // Where frames come one by one, no second read says so: epoll does, and in vain only where this was wrong.
+    // Where frames come one by one no second read need say so: should there be more for once, epoll tells.
     const bool again = std::exchange(slot.wake, wake_) == wake_;
-    const bool single = slot.single && !again;
+    if (again) slot.alone = 0;
+    const bool single = slot.alone == kAlone;
     const size_t before = count_;
     int error = 0;
     while (HasRoom()) {
@@ -358,7 +360,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
       used_ = (used_ + got - skew_ + kAlign - 1) / kAlign * kAlign + skew_;
       if (single) return;
     }
-    slot.single = count_ == before + 1 && HasRoom() && !again;
+    slot.alone = count_ == before + 1 && HasRoom() && !again ? slot.alone + 1 : 0;
     if (error == 0) return;
     // Whatever it is, reading again would only say the same again, without end.
     Forget(slot);
