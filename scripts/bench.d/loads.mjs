@@ -51,25 +51,26 @@ async function list({ a, address, env }, seconds) {
   return { p50: at(answers, 0.5), p99: at(answers, 0.99), tool: at(tool, 0.5) };
 }
 
-/** Echoes between two jails, while another sends small datagrams as fast as they go through the same daemon. */
-async function fairness(path, seconds) {
+/** Echoes between two jails while others of the same daemon are busy, half a second longer before and after. */
+async function pingBeside(path, seconds, busy) {
   path.beside ??= await pathBeside(path);
-  const flood = udp(path, seconds + 1);
+  const others = busy(seconds + 1);
   await sleep(0.5);
   const { average, p99 } = await ping(path.beside, seconds);
-  return { average, p99, kpps: (await flood).kpps };
+  return { average, p99, ...(await others) };
 }
 
-/** The same while another floods a hub with a hundred interfaces. */
+/** The others send small datagrams as fast as they go. */
+const fairness = (path, seconds) => pingBeside(path, seconds, (time) => udp(path, time));
+
+/** The other floods a hub with a hundred interfaces. */
 async function fanout(path, seconds) {
-  path.beside ??= await pathBeside(path);
   path.crowd ??= await crowdBeside(path);
   const { netns, address } = path.crowd;
-  const flood = run([await programs.udp, 'send', address, '64', String(seconds + 1)], { netns });
-  await sleep(0.5);
-  const { average, p99 } = await ping(path.beside, seconds);
-  await flood;
-  return { average, p99 };
+  const program = await programs.udp;
+  return pingBeside(path, seconds, async (time) => {
+    await run([program, 'send', address, '64', String(time)], { netns });
+  });
 }
 
 /** Compiled on first use. */
