@@ -88,6 +88,17 @@ Napi::Value promise(Napi::Env env, std::function<void()> work,
  */
 int write_merged(int tap, const uint8_t* slab, size_t size, const int32_t* pairs, uint32_t count);
 
+/** What write_frames() counts: frames by why they were dropped, and the octets of all of them. */
+enum WriteFailure { kDown, kNoBuffer, kGone, kInvalid, kFailedOctets, kWriteFailures };
+
+/**
+ * Writes frames of the slab to a TAP: `count` pairs of offset and length, vnet headers included.
+ * @param merge whether pieces of a TCP segment may go as one
+ * @returns how many were dropped; only then `failures` says why
+ */
+uint32_t write_frames(int tap, bool merge, const uint8_t* slab, size_t size, const int32_t* pairs, uint32_t count,
+                      int32_t* failures);
+
 void init_tap(Napi::Object exports);
 void init_poller(Napi::Object exports);
 void init_netns(Napi::Object exports);

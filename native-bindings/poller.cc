@@ -1,4 +1,4 @@
-// One epoll for all TAPs, and what is read from them in batches. The whole data path of the addon is here.
+// One epoll for all TAPs, and what is read from them in batches.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <linux/netlink.h>
@@ -26,17 +26,6 @@ constexpr uint8_t kAlone = 16;  // wakes with one frame each before no more than
 constexpr size_t kBatch = 128;  // frames that wait for an interface
 constexpr int kEvents = 64;
 constexpr uint64_t kLoop = ~uint64_t{0};  // in place of a slot: libuv has something to do
-
-enum Failure { kDown, kNoBuffer, kGone, kInvalid, kFailedOctets, kFailures };
-
-Failure reason(int code) {
-  switch (code) {
-    case EIO: case ENETDOWN: return kDown;
-    case EBADFD: case EBADF: case ENODEV: case EFAULT: case ENXIO: return kGone;
-    case ENOBUFS: case ENOMEM: case EAGAIN: return kNoBuffer;
-    default: return kInvalid;
-  }
-}
 
 struct Slot {
   int fd = -1;
@@ -81,7 +70,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     skew_ = -reinterpret_cast<uintptr_t>(base_) & (kAlign - 1);
     Napi::Int32Array frames = Napi::Int32Array::New(env, 3 * kRoundFrames);
     frame_data_ = frames.Data();
-    Napi::Int32Array failures = Napi::Int32Array::New(env, kFailures);
+    Napi::Int32Array failures = Napi::Int32Array::New(env, kWriteFailures);
     failure_data_ = failures.Data();
     const Napi::Object self = info.This().As<Napi::Object>();
     napi_value flush;
@@ -218,34 +207,10 @@ class Poller : public Napi::ObjectWrap<Poller> {
       napi_throw_range_error(env, nullptr, "flush: no such slot, or more pairs than its batch has");
       return nullptr;
     }
+    const Slot& slot = self->slots_[index];  // its fd is -1 when its end was found in this batch: EBADF
     napi_value failed;
-    napi_create_uint32(env, self->Write(index, count), &failed);
-    return failed;
-  }
-
-  uint32_t Write(uint32_t index, uint32_t count) {
-    const int32_t* pairs = slots_[index].pairs;
-    const int fd = slots_[index].fd;  // -1 when its end was found in this batch: EBADF
-    bool merge = slots_[index].merge;
-    uint32_t failed = 0;
-    for (uint32_t i = 0; i < count; i++) {
-      if (merge && i + 1 < count) {
-        const int merged = write_merged(fd, base_, kSlab, pairs + 2 * i, count - i);
-        merge = merged >= 0;  // what does not work at a time may do so one by one
-        if (merged > 0) {
-          i += merged - 1;
-          continue;
-        }
-      }
-      const size_t offset = static_cast<uint32_t>(pairs[2 * i]);
-      const size_t length = static_cast<uint32_t>(pairs[2 * i + 1]);
-      const bool inside = offset <= kSlab && length <= kSlab - offset;
-      if (inside && write(fd, base_ + offset, length) >= 0) continue;
-      if (!inside) errno = EINVAL;
-      if (failed++ == 0) memset(failure_data_, 0, kFailures * sizeof *failure_data_);
-      failure_data_[reason(errno)]++;
-      failure_data_[kFailedOctets] += static_cast<int32_t>(length - kHeader);
-    }
+    napi_create_uint32(env, write_frames(slot.fd, slot.merge, self->base_, kSlab, slot.pairs, count, self->failure_data_),
+                       &failed);
     return failed;
   }
 
