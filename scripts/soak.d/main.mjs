@@ -148,6 +148,9 @@ class Soak {
     this.ledger.begun = () => {};
     if (kill) await this.recover();
     await Promise.all(doing);
+    // One that was to restart a daemon which was killed may have restarted the next.
+    this.pid = daemonPid();
+    note(`the daemon is process ${this.pid}`);
     note('wait for chaos');
     await this.chaos.stop();
     note('wait for what it started');
@@ -294,11 +297,9 @@ class Soak {
     note('netgraph restart');
     const [from, { kills }] = [now(), { ...this.summary }];
     const { status, errors } = await run(tool('netgraph', 'restart'));
+    await sleep(200);
     if (this.summary.kills !== kills) return;
     if (status !== 0) throw new Error(`netgraph restart: exit ${status}: ${errors}`);
-    await sleep(200);
-    this.pid = daemonPid();
-    note(`the daemon is process ${this.pid}`);
     // Unless there was something else that frames had to wait for.
     if (this.touched < from) this.restartGaps.push(this.pairs[0].longestGap(from));
     this.summary.restarts++;
