@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
+  children,
   daemonLog,
   daemonPid,
   daemonPids,
@@ -148,9 +149,6 @@ class Soak {
     this.ledger.begun = () => {};
     if (kill) await this.recover();
     await Promise.all(doing);
-    // One that was to restart a daemon which was killed may have restarted the next.
-    this.pid = daemonPid();
-    note(`the daemon is process ${this.pid}`);
     note('wait for chaos');
     await this.chaos.stop();
     note('wait for what it started');
@@ -229,6 +227,8 @@ class Soak {
     note(`kill -9 ${pids}`);
     this.killedAt = now();
     for (const pid of pids) process.kill(pid, 'SIGKILL');
+    // Who wants a restart would start the next one, and restart that.
+    for (const [pid, words] of children) if (words.endsWith(' restart')) process.kill(pid, 'SIGKILL');
     this.summary.kills++;
   }
 
@@ -297,9 +297,11 @@ class Soak {
     note('netgraph restart');
     const [from, { kills }] = [now(), { ...this.summary }];
     const { status, errors } = await run(tool('netgraph', 'restart'));
-    await sleep(200);
     if (this.summary.kills !== kills) return;
     if (status !== 0) throw new Error(`netgraph restart: exit ${status}: ${errors}`);
+    await sleep(200);
+    this.pid = daemonPid();
+    note(`the daemon is process ${this.pid}`);
     // Unless there was something else that frames had to wait for.
     if (this.touched < from) this.restartGaps.push(this.pairs[0].longestGap(from));
     this.summary.restarts++;
