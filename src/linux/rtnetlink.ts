@@ -42,15 +42,34 @@ const IFLA_GROUP = 27;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const VETH_INFO_PEER = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_BROADCAST = 4;
+const IFA_FLAGS = 8;
 const NETNSA_NSID = 1;
 const NETNSA_FD = 3;
 
-const IFF_UP = 0x1;
-const IFF_LOWER_UP = 0x10000;
+/** IFF_* of Linux, <linux/if.h>. */
+export const IFF = {
+  UP: 0x1,
+  BROADCAST: 0x2,
+  POINTOPOINT: 0x10,
+  NOARP: 0x80,
+  PROMISC: 0x100,
+  ALLMULTI: 0x200,
+  LOWER_UP: 0x10000,
+} as const;
+/** IFA_F_* of Linux, <linux/if_addr.h>. */
+export const IFA_F = {
+  TEMPORARY: 0x1,
+  NODAD: 0x2,
+  DADFAILED: 0x8,
+  DEPRECATED: 0x20,
+  TENTATIVE: 0x40,
+} as const;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const INFOMSG = 16;
@@ -63,6 +82,8 @@ const ATTEMPTS = 10;
 export interface Link {
   index: number;
   name: string;
+  /** IFF. */
+  flags: number;
   up: boolean;
   /** Carrier: IFF_LOWER_UP. */
   lowerUp: boolean;
@@ -88,6 +109,10 @@ export interface Address {
   address: Uint8Array;
   prefix: number;
   broadcast?: Uint8Array;
+  /** The other end of a point-to-point interface. */
+  peer?: Uint8Array;
+  /** IFA_F. */
+  flags?: number;
 }
 
 /** What can be set of an interface. */
@@ -119,8 +144,9 @@ export function parseLink({ body }: Message): Link {
   return {
     index: body.getInt32(4, LITTLE),
     name: stringOf(found.get(IFLA_IFNAME)),
-    up: (flags & IFF_UP) !== 0,
-    lowerUp: (flags & IFF_LOWER_UP) !== 0,
+    flags,
+    up: (flags & IFF.UP) !== 0,
+    lowerUp: (flags & IFF.LOWER_UP) !== 0,
     mtu: found.get(IFLA_MTU)?.getUint32(0, LITTLE) ?? 0,
     address: bytesOf(found.get(IFLA_ADDRESS)),
     type: body.getUint16(2, LITTLE),
@@ -135,12 +161,17 @@ export function parseLink({ body }: Message): Link {
 export function parseAddress({ body }: Message): Address {
   const found = attributes(body, ADDRMSG);
   // On a point-to-point interface IFA_ADDRESS is the peer's.
+  const peer = bytesOf(found.get(IFA_ADDRESS));
+  const local = found.has(IFA_LOCAL) ? bytesOf(found.get(IFA_LOCAL)) : peer;
   const address: Address = {
     index: body.getInt32(4, LITTLE),
     family: body.getUint8(0) === AF_INET ? 'inet' : 'inet6',
-    address: bytesOf(found.get(IFA_LOCAL) ?? found.get(IFA_ADDRESS)),
+    address: local,
     prefix: body.getUint8(1),
+    // The byte in the fixed part holds the lower ones only.
+    flags: found.get(IFA_FLAGS)?.getUint32(0, LITTLE) ?? body.getUint8(2),
   };
+  if (Buffer.compare(local, peer) !== 0) address.peer = peer;
   const broadcast = found.get(IFA_BROADCAST);
   if (broadcast !== undefined) address.broadcast = bytesOf(broadcast);
   return address;
@@ -200,6 +231,31 @@ export class Rtnetlink {
     check(this.send(`interface ${index}`, [setLinkRequest(index, changes)]), `interface ${index}`);
   }
 
+  /** Sets or clears the flags of IFF that are in `mask`. */
+  setFlags(index: number, flags: number, mask: number): void {
+    const what = `interface ${index}`;
+    check(this.send(what, [new Request(RTM_SETLINK, NLM_F_ACK, infomsg(index, flags, mask))]), what);
+  }
+
+  /** Makes a virtual interface; a veth has its other end as peer. */
+  createLink(name: string, kind: string, peer?: string): void {
+    const info = [attribute(IFLA_INFO_KIND, Buffer.from(kind))];
+    if (peer !== undefined) {
+      const other = Buffer.concat([infomsg(0), attribute(IFLA_IFNAME, Buffer.from(`${peer}\0`))]);
+      info.push(attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, other)));
+    }
+    const what = `interface ${name}`;
+    const request = new Request(RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, infomsg(0))
+      .string(IFLA_IFNAME, name)
+      .attribute(IFLA_LINKINFO, Buffer.concat(info));
+    check(this.send(what, [request]), what);
+  }
+
+  deleteLink(index: number): void {
+    const what = `interface ${index}`;
+    check(this.send(what, deleteRequests([index])), what);
+  }
+
   addAddress(address: Address): void {
     const what = `address on interface ${address.index}`;
     check(this.send(what, [addressRequest(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, address)]), what);
@@ -243,11 +299,11 @@ export class Rtnetlink {
 }
 
 function setLinkRequest(index: number, changes: LinkChanges): Request {
-  const flags = changes.up ? IFF_UP : 0;
+  const flags = changes.up ? IFF.UP : 0;
   const request = new Request(
     RTM_SETLINK,
     NLM_F_ACK,
-    infomsg(index, flags, changes.up === undefined ? 0 : IFF_UP),
+    infomsg(index, flags, changes.up === undefined ? 0 : IFF.UP),
   );
   if (changes.name !== undefined) request.string(IFLA_IFNAME, changes.name);
   if (changes.mtu !== undefined) request.u32(IFLA_MTU, changes.mtu);
@@ -285,7 +341,18 @@ function addressRequest(type: number, flags: number, address: Address): Request 
   fixed.set(uint32(address.index), 4);
   const request = new Request(type, flags | NLM_F_ACK, fixed)
     .attribute(IFA_LOCAL, address.address)
-    .attribute(IFA_ADDRESS, address.address);
+    .attribute(IFA_ADDRESS, address.peer ?? address.address);
   if (address.broadcast !== undefined) request.attribute(IFA_BROADCAST, address.broadcast);
+  if (address.flags) request.u32(IFA_FLAGS, address.flags);
   return request;
+}
+
+/** An attribute for inside another one. */
+function attribute(type: number, value: Uint8Array): Buffer {
+  const bytes = Buffer.alloc((4 + value.length + 3) & ~3);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 4);
+  view.setUint16(0, 4 + value.length, LITTLE);
+  view.setUint16(2, type, LITTLE);
+  bytes.set(value, 4);
+  return bytes;
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parseIPv6 } from '../../src/cli/ifconfig/address.js';
-import { type FullAddress, type FullLink, IFA_F } from '../../src/cli/ifconfig/kernel.js';
 import { showLink, splitAlias } from '../../src/cli/ifconfig/show.js';
+import { type Address, IFA_F, type Link } from '../../src/linux/rtnetlink.js';
 
-const eiface: FullLink = {
+const eiface: Link = {
   index: 26,
   name: 'ngeth0a',
   up: true,
@@ -17,7 +17,7 @@ const eiface: FullLink = {
   master: 0,
   flags: 0x11043,
 };
-const inet: FullAddress = {
+const inet: Address = {
   index: 26,
   family: 'inet',
   address: new Uint8Array([192, 168, 128, 1]),
@@ -25,7 +25,7 @@ const inet: FullAddress = {
   broadcast: new Uint8Array([192, 168, 128, 3]),
   flags: 0,
 };
-const inet6: FullAddress = {
+const inet6: Address = {
   index: 26,
   family: 'inet6',
   address: parseIPv6('fe80::1')!,

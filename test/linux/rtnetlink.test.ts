@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { type Address, Rtnetlink } from '../../src/linux/index.js';
+import { IFA_F, IFF } from '../../src/linux/rtnetlink.js';
 import { describeRoot, ip, ipJson, quiet, sandbox, sleep, until } from './root.js';
 
 const inet = (index: number, text: string, prefix: number, broadcast?: string): Address => ({
@@ -46,6 +47,7 @@ describeRoot('rtnetlink', () => {
       index: link.ifindex,
       name: link.ifname,
       mtu: link.mtu,
+      flags: Object.keys(IFF).filter((flag) => (link.flags as string[]).includes(flag)),
       up: (link.flags as string[]).includes('UP'),
       lowerUp: (link.flags as string[]).includes('LOWER_UP'),
       address: link.address,
@@ -57,6 +59,7 @@ describeRoot('rtnetlink', () => {
     }));
     const found = rtnetlink.links().map((link) => ({
       ...link,
+      flags: Object.entries(IFF).flatMap(([flag, bit]) => (link.flags & bit ? [flag] : [])),
       address: Buffer.from(link.address).toString('hex').replace(/..\B/g, '$&:'),
     }));
     expect(found).toEqual(judge);
@@ -109,15 +112,20 @@ describeRoot('rtnetlink', () => {
     rtnetlink.addAddress(first);
     rtnetlink.addAddress(inet(b.index, '198.51.100.1', 30));
     const six = Uint8Array.from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-    rtnetlink.addAddress({ index: a.index, family: 'inet6', address: six, prefix: 64 });
+    const second: Address = { index: a.index, family: 'inet6', address: six, prefix: 64, flags: IFA_F.NODAD };
+    rtnetlink.addAddress(second);
     expect(ipJson('-n', name, 'addr', 'show', 'a')[0]!.addr_info).toMatchObject([
       { family: 'inet', local: '192.0.2.1', prefixlen: 24, broadcast: '192.0.2.255' },
       { family: 'inet6', local: '2001:db8::1', prefixlen: 64 },
     ]);
+    const PERMANENT = 0x80; // no limit of time was given
     expect(rtnetlink.addresses(a.index)).toEqual([
-      first,
-      { index: a.index, family: 'inet6', address: six, prefix: 64 },
+      { ...first, flags: PERMANENT },
+      { ...second, flags: PERMANENT | IFA_F.NODAD },
     ]);
+    const there = { ...inet(b.index, '198.51.100.5', 32), peer: Uint8Array.of(198, 51, 100, 6) };
+    rtnetlink.addAddress(there);
+    expect(rtnetlink.addresses(b.index)).toContainEqual({ ...there, flags: PERMANENT });
     expect(rtnetlink.addresses().map((address) => address.index)).toEqual(
       expect.arrayContaining([a.index, b.index]),
     );

@@ -1,19 +1,15 @@
 /** Does to an interface what ifconfig(8) was told. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import type { LinkChanges } from '../../linux/rtnetlink.js';
-import { Rtnetlink } from '../../linux/rtnetlink.js';
+import { type Address, IFA_F, IFF, type Link, type LinkChanges, Rtnetlink } from '../../linux/rtnetlink.js';
 import { NgError, strerror } from '../../netgraph/errors.js';
 import type { JailStatus } from '../../protocol/index.js';
 import { fail } from '../command.js';
 import { netnsOf } from '../system.js';
 import { broadcastOf, classPrefix, isLinkLocal } from './address.js';
-import { type FullAddress, type FullLink, IFA_F, IFF, Kernel } from './kernel.js';
 import { isLoopback, splitAlias } from './show.js';
 import type { Action, AddressAction } from './words.js';
 
-const IFF_BROADCAST = 0x2;
-const IFF_POINTOPOINT = 0x10;
 const NAME_MAX = 15;
 
 export interface Context {
@@ -37,7 +33,7 @@ const same = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
 export class Interface {
   /** Whether the name shall be printed in the end: it is a new one. */
   renamed = false;
-  private readonly kernel: Kernel;
+  private readonly kernel: Rtnetlink;
   private readonly routes: Rtnetlink;
 
   constructor(
@@ -45,7 +41,7 @@ export class Interface {
     private readonly index: number,
     public name: string,
   ) {
-    this.kernel = new Kernel(context.netns);
+    this.kernel = new Rtnetlink(context.netns);
     this.routes = new Rtnetlink(context.netns);
   }
 
@@ -84,7 +80,7 @@ export class Interface {
         await reclaim(this.context, this.name, action.jail);
         break;
       case 'destroy':
-        this.try('SIOCIFDESTROY', () => this.kernel.destroy(this.index));
+        this.try('SIOCIFDESTROY', () => this.kernel.deleteLink(this.index));
         break;
       case 'address':
         if (action.how === 'remove') this.removeAddress(action);
@@ -135,7 +131,7 @@ export class Interface {
   private addAddress(action: AddressAction): void {
     const { family, address } = action;
     const link = this.link();
-    const wanted: FullAddress = {
+    const wanted: Address = {
       index: this.index,
       family,
       address: address!,
@@ -143,7 +139,7 @@ export class Interface {
       flags: action.noDad ? IFA_F.NODAD : 0,
     };
     if (action.peer !== undefined) wanted.peer = action.peer;
-    if (family === 'inet' && link.flags & IFF_BROADCAST && action.peer === undefined && wanted.prefix < 31)
+    if (family === 'inet' && link.flags & IFF.BROADCAST && action.peer === undefined && wanted.prefix < 31)
       wanted.broadcast = action.broadcast ?? broadcastOf(address!, wanted.prefix);
     const old = this.addresses().filter((one) => one.family === family);
     const present = old.find((one) => same(one.address, address));
@@ -158,9 +154,9 @@ export class Interface {
     this.try('up', () => this.kernel.setFlags(this.index, IFF.UP, IFF.UP));
   }
 
-  private guessPrefix(link: FullLink, address: Uint8Array): number {
+  private guessPrefix(link: Link, address: Uint8Array): number {
     if (isLoopback(link)) return 8;
-    if (link.flags & IFF_POINTOPOINT) return 32;
+    if (link.flags & IFF.POINTOPOINT) return 32;
     this.context.warn(
       'WARNING: setting interface address without mask is deprecated,\ndefault mask may not be correct.',
     );
@@ -175,14 +171,14 @@ export class Interface {
   }
 
   /** Linux drops the other addresses of a network together with the first one: they are given back. */
-  private deleteAddress(address: FullAddress): void {
+  private deleteAddress(address: Address): void {
     const before = this.addresses().filter((one) => !same(one.address, address.address));
     this.try('ioctl (SIOCDIFADDR)', () => this.routes.deleteAddress(address));
     this.restore(before);
   }
 
   /** Gives back what got lost of addresses; the link-local ones come back by themselves. */
-  private restore(before: FullAddress[]): void {
+  private restore(before: Address[]): void {
     const now = this.addresses();
     for (const one of before) {
       if (now.some((other) => same(one.address, other.address)) || isLinkLocal(one.address)) continue;
@@ -193,14 +189,14 @@ export class Interface {
     }
   }
 
-  private link(): FullLink {
+  private link(): Link {
     return (
       this.kernel.links().find(({ index }) => index === this.index) ??
       fail(1, `interface ${this.name} does not exist`)
     );
   }
 
-  private addresses(): FullAddress[] {
+  private addresses(): Address[] {
     return this.kernel.addresses().filter(({ index }) => index === this.index);
   }
 
@@ -213,8 +209,8 @@ export class Interface {
   }
 }
 
-function sameEnds(a: FullAddress, b: FullAddress): boolean {
-  const text = ({ broadcast, peer }: FullAddress) => `${broadcast ?? ''} ${peer ?? ''}`;
+function sameEnds(a: Address, b: Address): boolean {
+  const text = ({ broadcast, peer }: Address) => `${broadcast ?? ''} ${peer ?? ''}`;
   return text(a) === text(b);
 }
 

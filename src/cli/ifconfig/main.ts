@@ -1,8 +1,8 @@
+import { type Address, IFF, type Link, Rtnetlink } from '../../linux/rtnetlink.js';
 import { complain, EX, fail, getopt, print, UsageError } from '../command.js';
 import { findJail, netnsOf } from '../system.js';
 import { type Context, Interface, reclaim } from './apply.js';
 import { cloners, create } from './create.js';
-import { type FullAddress, type FullLink, IFF, Kernel } from './kernel.js';
 import { type Formats, isEthernet, type ShowOptions, showLink } from './show.js';
 import { type Family, familyOf, readWords } from './words.js';
 
@@ -25,8 +25,8 @@ interface Options {
 }
 
 interface World {
-  links: FullLink[];
-  addresses: FullAddress[];
+  links: Link[];
+  addresses: Address[];
 }
 
 /** What surrounds a run. */
@@ -106,11 +106,11 @@ function list(
 }
 
 function look(netns: string): World {
-  const kernel = new Kernel(netns);
+  const kernel = new Rtnetlink(netns);
   return { links: kernel.links(), addresses: kernel.addresses() };
 }
 
-function hasFamily({ addresses }: World, link: FullLink, family: Family | undefined): boolean {
+function hasFamily({ addresses }: World, link: Link, family: Family | undefined): boolean {
   if (family === undefined) return true;
   if (family === 'ether') return isEthernet(link);
   return addresses.some((address) => address.index === link.index && address.family === family);

@@ -1,6 +1,7 @@
 /** How ifconfig(8) shows interfaces. */
+
+import { type Address, IFA_F, IFF, type Link } from '../../linux/rtnetlink.js';
 import { formatEther, formatIPv4, formatIPv6, isLinkLocal, netmask } from './address.js';
-import { type FullAddress, type FullLink, IFA_F } from './kernel.js';
 
 /** Linux's interface flags beside FreeBSD's and their names, <net/if.h>; in FreeBSD's order. */
 const FLAGS: readonly (readonly [linux: number, freebsd: number, name: string])[] = [
@@ -18,7 +19,6 @@ const FLAGS: readonly (readonly [linux: number, freebsd: number, name: string])[
   [0x1000, 0x8000, 'MULTICAST'],
   [0x10000, 0x1000000, 'LOWER_UP'],
 ];
-const IFF_POINTOPOINT = 0x10;
 
 /** `-f`: how addresses are written. */
 export interface Formats {
@@ -38,10 +38,10 @@ export interface ShowOptions {
 const ETHERNET = 1;
 const LOOPBACK = 772;
 
-export const isEthernet = (link: FullLink): boolean => link.type === ETHERNET && link.address.length === 6;
-export const isLoopback = (link: FullLink): boolean => link.type === LOOPBACK;
+export const isEthernet = (link: Link): boolean => link.type === ETHERNET && link.address.length === 6;
+export const isLoopback = (link: Link): boolean => link.type === LOOPBACK;
 
-function flagsOf({ flags }: FullLink): string {
+function flagsOf({ flags }: Link): string {
   const set = FLAGS.filter(([linux]) => flags & linux);
   const value = set.reduce((sum, [, freebsd]) => sum | freebsd, 0);
   return `flags=${value.toString(16)}${set.length > 0 ? `<${set.map(([, , name]) => name).join(',')}>` : ''}`;
@@ -57,7 +57,7 @@ export function splitAlias(alias: string): { mark: string; text: string } {
 }
 
 /** The lines for one interface, each with its end. */
-export function showLink(link: FullLink, addresses: FullAddress[], options: ShowOptions = {}): string {
+export function showLink(link: Link, addresses: Address[], options: ShowOptions = {}): string {
   const { family, formats = {} } = options;
   const lines = [`${link.name}: ${flagsOf(link)} metric 0 mtu ${link.mtu}`];
   const { text } = splitAlias(link.alias);
@@ -73,23 +73,19 @@ export function showLink(link: FullLink, addresses: FullAddress[], options: Show
   return `${lines.join('\n')}\n`;
 }
 
-function inetLine(
-  link: FullLink,
-  { address, peer, prefix, broadcast }: FullAddress,
-  formats: Formats,
-): string {
+function inetLine(link: Link, { address, peer, prefix, broadcast }: Address, formats: Formats): string {
   const mask = new Uint8Array(4);
   new DataView(mask.buffer).setUint32(0, netmask(prefix));
   const masks: Record<string, string> = { cidr: `/${prefix}`, dotted: ` netmask ${formatIPv4(mask)}` };
   return [
     `\tinet ${formatIPv4(address)}`,
-    link.flags & IFF_POINTOPOINT && peer !== undefined ? ` --> ${formatIPv4(peer)}` : '',
+    link.flags & IFF.POINTOPOINT && peer !== undefined ? ` --> ${formatIPv4(peer)}` : '',
     masks[formats.inet ?? ''] ?? ` netmask 0x${netmask(prefix).toString(16)}`,
     broadcast === undefined ? '' : ` broadcast ${formatIPv4(broadcast)}`,
   ].join('');
 }
 
-function inet6Line(link: FullLink, { address, prefix, flags }: FullAddress, formats: Formats): string {
+function inet6Line(link: Link, { address, prefix, flags = 0 }: Address, formats: Formats): string {
   const words = [
     flags & IFA_F.TENTATIVE ? ' tentative' : '',
     flags & IFA_F.DADFAILED ? ' duplicated' : '',
@@ -105,7 +101,7 @@ function inet6Line(link: FullLink, { address, prefix, flags }: FullAddress, form
   ].join('');
 }
 
-function rest(link: FullLink, { driver }: ShowOptions): string[] {
+function rest(link: Link, { driver }: ShowOptions): string[] {
   const lines = [];
   const group = isLoopback(link)
     ? 'lo'

@@ -1,7 +1,8 @@
 /** The words behind an interface's name, ifconfig(8). */
+
+import { IFF } from '../../linux/rtnetlink.js';
 import { fail } from '../command.js';
 import { parseEther, parseIPv4, parseIPv6, prefixOf } from './address.js';
-import { IFF } from './kernel.js';
 
 export type Family = 'inet' | 'inet6' | 'ether';
 

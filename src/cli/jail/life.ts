@@ -3,11 +3,11 @@ import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetgraphClient } from '../../client/client.js';
 import { processesIn } from '../../linux/netns.js';
+import { Rtnetlink } from '../../linux/rtnetlink.js';
 import { NgError } from '../../netgraph/errors.js';
 import type { JailStatus } from '../../protocol/index.js';
 import { Failure, fail } from '../command.js';
 import { Interface, reclaim } from '../ifconfig/apply.js';
-import { Kernel } from '../ifconfig/kernel.js';
 import { listJails, netnsOf, pickJail, seenFrom } from '../system.js';
 import type { Parameters } from './parameters.js';
 import { runCommand, runPhase } from './run.js';
@@ -131,7 +131,7 @@ export class Lives {
   private async give(target: Target, jail: JailStatus, name: string): Promise<void> {
     this.reports.detail(target, `run command: ifconfig ${name} vnet ${jail.jid}`);
     const here = ifconfigContext(jail);
-    const link = new Kernel(here.netns).links().find((one) => one.name === name);
+    const link = new Rtnetlink(here.netns).links().find((one) => one.name === name);
     if (link === undefined) fail(1, `vnet.interface: interface ${name} does not exist`);
     await new Interface(here, link.index, name).apply([{ do: 'vnet', jail: String(jail.jid) }]);
   }
@@ -140,7 +140,7 @@ export class Lives {
   private async returnInterfaces({ parameters }: Target, jail: JailStatus): Promise<void> {
     if (jail.vnet !== 'new' || jail.adopted) return;
     const names = parameters.list('vnet.interface');
-    const there = names.length === 0 ? [] : new Kernel(netnsOf(jail)).links().map(({ name }) => name);
+    const there = names.length === 0 ? [] : new Rtnetlink(netnsOf(jail)).links().map(({ name }) => name);
     for (const name of names) {
       if (there.includes(name)) await reclaim(ifconfigContext(jail), name, String(jail.jid));
     }
