@@ -73,7 +73,9 @@ export class Monitor {
     const fd = typeof netns === 'number' ? netns : attempt('namespace', () => openSync(netns, 'r'));
     let nsid: number;
     try {
-      nsid = this.ids.idOf(fd);
+      const { id, isNew } = this.ids.idOf(fd);
+      if (isNew) this.end(id); // of another that had it, whose end we have not heard of yet
+      nsid = id;
     } finally {
       if (fd !== netns) closeSync(fd);
     }
@@ -121,7 +123,9 @@ export class Monitor {
   private tell(bytes: Uint8Array, nsid: number): void {
     for (const message of messages(bytes)) {
       if (message.type === RTM_DELNSID && nsid === -1) {
-        this.end(parseNsid(message));
+        const id = parseNsid(message);
+        // By the time one hears of it the ID may be that of another namespace.
+        if (!this.ids.hasId(id)) this.end(id);
         continue;
       }
       const set = this.listeners.get(nsid);

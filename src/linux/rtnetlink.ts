@@ -268,9 +268,9 @@ export class Rtnetlink {
 
   /**
    * The ID by which this namespace knows another, which is given one if it had none. Messages of that namespace
-   * come with it to a netlinkMonitor.
+   * come with it to a netlinkMonitor. When it ends another may be given the same one.
    */
-  idOf(netns: number): number {
+  idOf(netns: number): { id: number; isNew: boolean } {
     const what = 'namespace ID';
     const fixed = new Uint8Array(NSMSG);
     const allot = new Request(RTM_NEWNSID, NLM_F_ACK, fixed)
@@ -278,9 +278,16 @@ export class Rtnetlink {
       .u32(NETNSA_NSID, 0xffffffff);
     const ask = new Request(RTM_GETNSID, NLM_F_ACK, fixed).u32(NETNSA_FD, netns);
     const answer = this.send(what, [allot, ask]);
-    if (answer.errors.get(0)?.code === 'EEXIST') answer.errors.delete(0);
+    const isNew = answer.errors.get(0)?.code !== 'EEXIST';
+    if (!isNew) answer.errors.delete(0);
     check(answer, what);
-    return parseNsid(answer.messages[0]!);
+    return { id: parseNsid(answer.messages[0]!), isNew };
+  }
+
+  /** Whether a namespace has the ID now. */
+  hasId(id: number): boolean {
+    const ask = new Request(RTM_GETNSID, NLM_F_ACK, new Uint8Array(NSMSG)).u32(NETNSA_NSID, id);
+    return this.send('namespace ID', [ask]).errors.size === 0;
   }
 
   private send(what: string, requests: Request[]): Answer {

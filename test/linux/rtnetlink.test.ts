@@ -221,6 +221,21 @@ describeRoot('the monitor', () => {
     await until(() => !device.up);
   });
 
+  it('is not deaf to a namespace that got the ID of one that ended just now', async () => {
+    const host = t.box.host();
+    const [old, other] = [t.box.netns(), t.box.netns()];
+    const told: string[] = [];
+    host.monitor.watch(old.path, { end: () => told.push('end') });
+    ip('netns', 'del', old.name);
+    // Time for the kernel to free the ID, but not for us to hear of it.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    host.monitor.watch(other.path, { link: ({ name }) => told.push(name) });
+    await sleep(50);
+    ip('-n', other.name, 'link', 'add', 'x', 'type', 'bridge');
+    await until(() => told.includes('x'));
+    expect(told.slice(0, 2)).toEqual(['end', 'x']);
+  });
+
   it('looks around once in a while however often events are lost, and at everybody in the end', async () => {
     const host = t.box.host();
     const [one, two] = [t.box.netns(), t.box.netns()];
