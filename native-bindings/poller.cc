@@ -53,8 +53,8 @@ class Poller : public Napi::ObjectWrap<Poller> {
     Napi::Function constructor = DefineClass(
         exports.Env(), "Poller",
         {InstanceMethod("add", &Poller::Add), InstanceMethod("batch", &Poller::Batch),
-         InstanceMethod("merge", &Poller::Merge), InstanceMethod("watch", &Poller::Watch), InstanceMethod("remove", &Poller::Remove),
-         InstanceMethod("close", &Poller::Close)});
+         InstanceMethod("merge", &Poller::Merge), InstanceMethod("watch", &Poller::Watch),
+         InstanceMethod("remove", &Poller::Remove), InstanceMethod("close", &Poller::Close)});
     exports.Set("Poller", constructor);
   }
 
@@ -208,10 +208,11 @@ class Poller : public Napi::ObjectWrap<Poller> {
       return nullptr;
     }
     const Slot& slot = self->slots_[index];  // its fd is -1 when its end was found in this batch: EBADF
-    napi_value failed;
-    napi_create_uint32(env, write_frames(slot.fd, slot.merge, self->base_, kSlab, slot.pairs, count, self->failure_data_),
-                       &failed);
-    return failed;
+    const uint32_t failed =
+        write_frames(slot.fd, slot.merge, self->base_, kSlab, slot.pairs, count, self->failure_data_);
+    napi_value result;
+    napi_create_uint32(env, failed, &result);
+    return result;
   }
 
   /**
