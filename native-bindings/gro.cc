@@ -21,7 +21,6 @@ constexpr size_t kVnet = sizeof(Vnet);
 constexpr size_t kEthernet = 14, kTag = 4, kTags = 2, kIpv4 = 20, kIpv6 = 40, kTcp = 20;
 constexpr size_t kMostHeaders = kEthernet + kTags * kTag + kIpv6 + 60;
 constexpr size_t kMostPacket = 65535;  // what an IP header can say
-constexpr uint32_t kMostSegments = 64;
 constexpr uint16_t kTcpChecksum = 16;
 constexpr uint8_t kProtocolTcp = 6, kAck = 0x10, kPush = 0x08;
 
@@ -150,15 +149,13 @@ void write_headers(uint8_t* into, const Segment& first, bool push, size_t payloa
 
 }  // namespace
 
-int write_merged(int fd, const uint8_t* slab, size_t size, const int32_t* pairs, uint32_t count) {
-  const auto frame = [=](uint32_t i, Segment& into) {
-    const size_t offset = static_cast<uint32_t>(pairs[2 * i]), length = static_cast<uint32_t>(pairs[2 * i + 1]);
-    return offset <= size && length <= size - offset && Segment::parse(slab + offset, length, into);
+uint32_t merge_frames(const uint8_t* slab, const int32_t* pairs, uint32_t count, Merged& into) {
+  const auto frame = [=](uint32_t i, Segment& segment) {
+    return Segment::parse(slab + static_cast<uint32_t>(pairs[2 * i]), static_cast<uint32_t>(pairs[2 * i + 1]), segment);
   };
   Segment first, next;
-  if (!frame(0, first)) return 0;
-  count = std::min(count, kMostSegments);
-  iovec parts[1 + kMostSegments];
+  if (!frame(0, first)) return 1;
+  count = std::min(count, Merged::kMost);
   size_t payload = first.payload();
   bool push = first.push(), more = !push;
   uint32_t n = 1;
@@ -168,12 +165,12 @@ int write_merged(int fd, const uint8_t* slab, size_t size, const int32_t* pairs,
     payload += next.payload();
     push = next.push();
     more = !push && next.payload() == first.payload();
-    parts[++n] = {const_cast<uint8_t*>(next.frame + next.data), next.payload()};
+    into.parts[++n] = {const_cast<uint8_t*>(next.frame + next.data), next.payload()};
   }
-  if (n == 1) return 0;
-  uint8_t headers[kVnet + kMostHeaders];
-  write_headers(headers, first, push, payload);
-  parts[0] = {headers, kVnet + first.data};
-  parts[1] = {const_cast<uint8_t*>(first.frame + first.data), first.payload()};
-  return writev(fd, parts, static_cast<int>(n + 1)) < 0 ? -1 : static_cast<int>(n);
+  if (n == 1) return 1;
+  static_assert(sizeof into.headers >= kVnet + kMostHeaders);
+  write_headers(into.headers, first, push, payload);
+  into.parts[0] = {into.headers, kVnet + first.data};
+  into.parts[1] = {const_cast<uint8_t*>(first.frame + first.data), first.payload()};
+  return n;
 }

@@ -32,10 +32,12 @@ export class Poller {
    * @param onFrames gets the number of entries in `frames`; once per batch
    * @param onEvent a watched netlink socket's datagram and the ID of its namespace (-1: the socket's own);
    *   overrun: some were lost; bytes null otherwise: the process ended, the slot is free
+   * @param ioUring whether io_uring may read and write many frames with one system call; by default it may
    */
   constructor(
     onFrames: (count: number) => void,
     onEvent: (slot: number, bytes: Uint8Array | null, nsid: number, overrun: boolean) => void,
+    ioUring?: boolean,
   );
   /** Storage of read frames, valid until `onFrames` returns, and from `scratch` on the caller's own. */
   readonly slab: ArrayBuffer;
@@ -45,7 +47,9 @@ export class Poller {
    * once; 0: the kernel had a frame that it could not hand over.
    */
   readonly frames: Int32Array;
-  /** Why frames of the last failing flush were dropped: [down, no buffer, gone, invalid, octets of all]. */
+  /** What flush() writes: [slot, pairs of its batch] of each TAP. */
+  readonly list: Int32Array;
+  /** Why the last failing flush dropped frames, of each TAP of `list`: [down, no buffer, gone, invalid, octets of all]. */
   readonly failures: Int32Array;
   /** @returns its slot */
   add(tap: number): number;
@@ -56,8 +60,10 @@ export class Poller {
   /** Takes ownership of a netlinkMonitor or pidfdOpen descriptor. */
   watch(fd: number): number;
   remove(slot: number): void;
-  /** Writes what the first `count` pairs of the slot's batch say. @returns how many were dropped */
-  flush(slot: number, count: number): number;
+  /** Writes to the first `taps` of `list`. @returns how many frames were dropped */
+  flush(taps: number): number;
+  /** Whether io_uring is in use: the kernel and the filter of system calls allow it. */
+  usesIoUring(): boolean;
   close(): void;
 }
 

@@ -12,17 +12,19 @@
 
 namespace {
 
-constexpr size_t kSlab = 2u << 20;
 constexpr size_t kRoundBytes = 512u << 10;
 constexpr size_t kRoundFrames = 64;
 constexpr size_t kRoom = 66048;  // a 64 KiB segment with its headers; less would truncate silently
 constexpr size_t kHeader = 12;   // struct virtio_net_hdr_mrg_rxbuf
 constexpr size_t kAlign = 64;
-constexpr size_t kReadArea = kRoundBytes + kRoom + kRoundFrames * kAlign;
+constexpr size_t kStride = kRoom + kAlign;  // an odd number of cache lines, as frames should not share their sets
+constexpr size_t kReadArea = (kRoundFrames + 1) * kStride;
+constexpr size_t kSlab = kReadArea + (3u << 19);
 constexpr int kRounds = 8;
 constexpr uint64_t kTurn = 2'000'000;  // ns after which other work has its turn, after fewer rounds, too
 constexpr uint64_t kRoundTime = 500'000;  // ns that a round should take: a frame may go to a thousand interfaces
 constexpr uint8_t kAlone = 16;  // wakes with one frame each before no more than one is looked for
+constexpr size_t kMany = 4;     // frames last time from which on more than one is asked for at a time
 constexpr size_t kBatch = 128;  // frames that wait for an interface
 constexpr int kEvents = 64;
 constexpr uint64_t kLoop = ~uint64_t{0};  // in place of a slot: libuv has something to do
@@ -33,7 +35,9 @@ struct Slot {
   int32_t* pairs = nullptr;  // what is to be written, of `batch`
   Napi::Reference<Napi::Int32Array> batch;
   bool tap = false;
-  uint8_t alone = 0;  // how often in a row there was one frame only
+  uint8_t alone = 0;   // how often in a row there was one frame only
+  size_t burst = 0;    // how many there were last
+  size_t mean = 0;     // octets of each of them
   uint32_t wake = 0;  // when it was ready last
   bool overrun = false;
   bool merge = false;
@@ -54,7 +58,8 @@ class Poller : public Napi::ObjectWrap<Poller> {
         exports.Env(), "Poller",
         {InstanceMethod("add", &Poller::Add), InstanceMethod("batch", &Poller::Batch),
          InstanceMethod("merge", &Poller::Merge), InstanceMethod("watch", &Poller::Watch),
-         InstanceMethod("remove", &Poller::Remove), InstanceMethod("close", &Poller::Close)});
+         InstanceMethod("usesIoUring", &Poller::UsesIoUring), InstanceMethod("remove", &Poller::Remove),
+         InstanceMethod("close", &Poller::Close)});
     exports.Set("Poller", constructor);
   }
 
@@ -70,8 +75,10 @@ class Poller : public Napi::ObjectWrap<Poller> {
     skew_ = -reinterpret_cast<uintptr_t>(base_) & (kAlign - 1);
     Napi::Int32Array frames = Napi::Int32Array::New(env, 3 * kRoundFrames);
     frame_data_ = frames.Data();
-    Napi::Int32Array failures = Napi::Int32Array::New(env, kWriteFailures);
-    failure_data_ = failures.Data();
+    Napi::Int32Array list = Napi::Int32Array::New(env, 2 * Writer::kTaps);
+    list_data_ = list.Data();
+    Napi::Int32Array failures = Napi::Int32Array::New(env, Writer::kTaps * kWriteFailures);
+    writer_ = std::make_unique<Writer>(ring_, base_, failures.Data());
     const Napi::Object self = info.This().As<Napi::Object>();
     napi_value flush;
     napi_create_function(env, "flush", NAPI_AUTO_LENGTH, Flush, this, &flush);
@@ -79,12 +86,14 @@ class Poller : public Napi::ObjectWrap<Poller> {
     self.DefineProperties({
         Napi::PropertyDescriptor::Value("slab", slab, napi_enumerable),
         Napi::PropertyDescriptor::Value("frames", frames, napi_enumerable),
+        Napi::PropertyDescriptor::Value("list", list, napi_enumerable),
         Napi::PropertyDescriptor::Value("failures", failures, napi_enumerable),
         // Where the part of the slab begins that is never read into.
         Napi::PropertyDescriptor::Value("scratch", Napi::Number::New(env, kReadArea), napi_enumerable),
         Napi::PropertyDescriptor::Value("flush", Napi::Value(env, flush), napi_enumerable),
     });
 
+    if (info[2].IsUndefined() || info[2].ToBoolean()) ring_.open();
     epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
     if (epoll_.get() < 0) throw to_js(env, SysError{errno, "epoll_create1", ""});
     napi_get_uv_event_loop(env, &loop_);
@@ -174,6 +183,10 @@ class Poller : public Napi::ObjectWrap<Poller> {
     return info.Env().Undefined();
   }
 
+  Napi::Value UsesIoUring(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), ring_.usable());
+  }
+
   // remove(slot): nothing more is read from it. The descriptor of a TAP stays open, its owner's to close.
   Napi::Value Remove(const Napi::CallbackInfo& info) {
     const uint32_t index = int_arg(info, 0, "slot");
@@ -192,27 +205,40 @@ class Poller : public Napi::ObjectWrap<Poller> {
     slot.generation++;
   }
 
-  // flush(slot, count): failed. Writes `count` pairs of the slot's batch to its TAP; `failures` then holds counts by
-  // reason.
+  // flush(taps): failed. Writes to as many TAPs of `list`, [slot, pairs of its batch] each; `failures` then holds counts
+  // by TAP and reason.
   static napi_value Flush(napi_env env, napi_callback_info info) {
-    size_t arguments = 2;
-    napi_value argument[2];
+    size_t arguments = 1;
+    napi_value argument[1];
     void* data;
-    uint32_t index, count;
+    uint32_t taps;
     napi_get_cb_info(env, info, &arguments, argument, nullptr, &data);
     Poller* self = static_cast<Poller*>(data);
-    if (napi_get_value_uint32(env, argument[0], &index) != napi_ok || index >= self->slots_.size() ||
-        napi_get_value_uint32(env, argument[1], &count) != napi_ok || count > kBatch ||
-        self->slots_[index].pairs == nullptr) {
-      napi_throw_range_error(env, nullptr, "flush: no such slot, or more pairs than its batch has");
+    if (napi_get_value_uint32(env, argument[0], &taps) != napi_ok || !self->Listed(taps)) {
+      napi_throw_range_error(env, nullptr, "flush: no such slot, more pairs than its batch has, or not of the slab");
       return nullptr;
     }
-    const Slot& slot = self->slots_[index];  // its fd is -1 when its end was found in this batch: EBADF
-    const uint32_t failed =
-        write_frames(slot.fd, slot.merge, self->base_, kSlab, slot.pairs, count, self->failure_data_);
+    for (uint32_t i = 0; i < taps; i++) {
+      const Slot& slot = self->slots_[self->list_data_[2 * i]];  // its fd is -1 when its end was found just now: EBADF
+      self->writer_->add(i, slot.fd, slot.merge, slot.pairs, self->list_data_[2 * i + 1]);
+    }
     napi_value result;
-    napi_create_uint32(env, failed, &result);
+    napi_create_uint32(env, self->writer_->finish(), &result);
     return result;
+  }
+
+  /** Whether `list` and the batches it names can be what they should. */
+  bool Listed(uint32_t taps) const {
+    if (taps > Writer::kTaps) return false;
+    for (uint32_t i = 0; i < taps; i++) {
+      const uint32_t index = list_data_[2 * i], count = list_data_[2 * i + 1];
+      if (index >= slots_.size() || slots_[index].pairs == nullptr || count > kBatch) return false;
+      for (uint32_t k = 0; k < count; k++) {
+        const uint32_t offset = slots_[index].pairs[2 * k], length = slots_[index].pairs[2 * k + 1];
+        if (offset > kSlab || length > kSlab - offset) return false;
+      }
+    }
+    return true;
   }
 
   /**
@@ -269,6 +295,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     free_.insert(free_.end(), released_.begin(), released_.end());
     released_.clear();
     count_ = 0;
+    octets_ = 0;
     used_ = skew_;
     bool waited = false;
     while (HasRoom()) {
@@ -298,7 +325,9 @@ class Poller : public Napi::ObjectWrap<Poller> {
     return count_;
   }
 
-  bool HasRoom() const { return count_ < most_ && used_ < kRoundBytes; }
+  /** How many more frames there is room for, whatever their size: some of ReadMany's places may have stayed empty. */
+  size_t Room() const { return std::min(most_ - count_, (kReadArea - used_) / kStride); }
+  bool HasRoom() const { return octets_ < kRoundBytes && Room() > 0; }
 
   void ReadTap(uint32_t index, uint32_t events) {
     Slot& slot = slots_[index];
@@ -306,32 +335,58 @@ class Poller : public Napi::ObjectWrap<Poller> {
     const bool again = std::exchange(slot.wake, wake_) == wake_;
     if (again) slot.alone = 0;
     const bool single = slot.alone == kAlone;
-    const size_t before = count_;
+    const size_t before = count_, octets_before = octets_;
     int error = 0;
-    while (HasRoom()) {
-      const ssize_t got = read(slot.fd, base_ + used_, kRoom);
-      if (got < 0) {
-        if (errno == EINTR) continue;
-        if (errno == EINVAL) {  // a frame that no header describes, which is gone now
-          Emit(index, 0, 0);
-          continue;
-        }
-        if (errno != EAGAIN) error = errno;
-        // The interface is being unregistered: no data ever again, but epoll would go on reporting it.
-        if (errno == EAGAIN && (events & EPOLLERR)) error = EBADFD;
-        break;
+    while (error == 0 && HasRoom()) {
+      if (slot.burst >= kMany && ring_.usable()) {
+        error = ReadMany(index);
+        continue;
       }
-      if (static_cast<size_t>(got) < kHeader) continue;
-      Emit(index, used_ + kHeader, got - kHeader);
-      used_ = (used_ + got - skew_ + kAlign - 1) / kAlign * kAlign + skew_;
-      if (single) return;
+      const ssize_t got = read(slot.fd, base_ + used_, kRoom);
+      error = Take(index, used_, got < 0 ? -errno : got);
+      if (single && error == 0) return;
     }
-    slot.alone = count_ == before + 1 && HasRoom() && !again ? slot.alone + 1 : 0;
+    const size_t found = count_ - before;
+    slot.burst = found;
+    slot.mean = found > 0 ? (octets_ - octets_before) / found : 0;
+    slot.alone = found == 1 && HasRoom() && !again ? slot.alone + 1 : 0;
+    // The interface is being unregistered: no data ever again, but epoll would go on reporting it.
+    if (error == EAGAIN) error = events & EPOLLERR ? EBADFD : 0;
     if (error == 0) return;
     // Whatever it is, reading again would only say the same again, without end.
     Forget(slot);
     released_.push_back(index);
     Emit(index, 0, -error);
+  }
+
+  /** As many as may be there, by how many there were last. @returns as Take */
+  int ReadMany(uint32_t index) {
+    Slot& slot = slots_[index];
+    const size_t most = std::min({Room(), 2 * slot.burst, 1 + (kRoundBytes - octets_) / (slot.mean + 1)});
+    const size_t start = used_;
+    for (size_t i = 0; i < most; i++) ring_.read(slot.fd, base_ + start + i * kStride, kRoom);
+    const uint32_t done = ring_.run();
+    if (done < most) slot.burst = 0;  // then one by one
+    int error = 0;
+    for (uint32_t i = 0; i < done; i++) {
+      if (const int why = Take(index, start + i * kStride, ring_.result(i))) error = why;
+    }
+    return error;
+  }
+
+  /** What a read brought to this place in the slab: octets, or -errno. @returns why there will be no more, or 0 */
+  int Take(uint32_t index, size_t at, ssize_t got) {
+    if (got == -EINTR) return 0;
+    if (got == -EINVAL) {  // a frame that no header describes, which is gone now
+      Emit(index, 0, 0);
+      return 0;
+    }
+    if (got < 0) return static_cast<int>(-got);
+    if (static_cast<size_t>(got) < kHeader) return 0;
+    Emit(index, at + kHeader, got - kHeader);
+    octets_ += got;
+    used_ = (at + got - skew_ + kAlign - 1) / kAlign * kAlign + skew_;
+    return 0;
   }
 
   void Emit(int32_t slot, size_t offset, ssize_t length) {
@@ -426,6 +481,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     uv_close(&closing_->any, closed);
     next_ = ready_count_ = 0;
     epoll_.reset();
+    ring_.close();
   }
 
   Napi::AsyncContext context_;
@@ -433,7 +489,9 @@ class Poller : public Napi::ObjectWrap<Poller> {
   uint8_t* base_ = nullptr;
   size_t skew_ = 0;  // of the slab, so that frames lie on cache lines
   int32_t* frame_data_ = nullptr;
-  int32_t* failure_data_ = nullptr;
+  int32_t* list_data_ = nullptr;
+  Ring ring_;
+  std::unique_ptr<Writer> writer_;
 
   Fd epoll_;
   uv_loop_t* loop_ = nullptr;
@@ -456,7 +514,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   epoll_event ready_[kEvents];
   int ready_count_ = 0, next_ = 0;
-  size_t count_ = 0, used_ = 0;
+  size_t count_ = 0, octets_ = 0, used_ = 0;
   size_t most_ = kRoundFrames;  // of this round
   uint32_t wake_ = 0;
 };

@@ -1,4 +1,5 @@
 // A batch of frames on its way into a TAP, and why some of it did not get there.
+#include <algorithm>
 #include <cstring>
 
 #include "addon.h"
@@ -18,26 +19,60 @@ WriteFailure reason(int code) {
 
 }  // namespace
 
-uint32_t write_frames(int tap, bool merge, const uint8_t* slab, size_t size, const int32_t* pairs, uint32_t count,
-                      int32_t* failures) {
-  uint32_t failed = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    if (merge && i + 1 < count) {
-      const int merged = write_merged(tap, slab, size, pairs + 2 * i, count - i);
-      merge = merged >= 0;  // what does not work at a time may do so one by one
-      if (merged > 0) {
-        i += merged - 1;
-        continue;
+void Writer::add(uint32_t index, int tap, bool merge, const int32_t* pairs, uint32_t count) {
+  while (count > 0) {
+    if (units_count_ == Ring::kMost || merged_count_ == kMerged) run();
+    Merged& merged = merged_[merged_count_];
+    const uint32_t n = merge && count > 1 ? merge_frames(slab_, pairs, count, merged) : 1;
+    if (n > 1) merged_count_++;
+    units_[units_count_++] = {index, tap, pairs, n, n > 1 ? &merged : nullptr};
+    pairs += 2 * n;
+    count -= n;
+  }
+}
+
+uint32_t Writer::finish() {
+  run();
+  return std::exchange(dropped_, 0);
+}
+
+void Writer::run() {
+  const uint32_t count = std::exchange(units_count_, 0);
+  merged_count_ = 0;
+  uint32_t done = 0;
+  if (count > 1 && ring_.usable()) {
+    for (uint32_t i = 0; i < count; i++) {
+      const Unit& unit = units_[i];
+      if (unit.merged != nullptr) {
+        ring_.writev(unit.tap, unit.merged->parts, unit.count + 1);
+      } else {
+        ring_.write(unit.tap, slab_ + unit.pairs[0], unit.pairs[1]);
       }
     }
-    const size_t offset = static_cast<uint32_t>(pairs[2 * i]);
-    const size_t length = static_cast<uint32_t>(pairs[2 * i + 1]);
-    const bool inside = offset <= size && length <= size - offset;
-    if (inside && write(tap, slab + offset, length) >= 0) continue;
-    if (!inside) errno = EINVAL;
-    if (failed++ == 0) memset(failures, 0, kWriteFailures * sizeof *failures);
-    failures[reason(errno)]++;
-    failures[kFailedOctets] += static_cast<int32_t>(length - kHeader);
+    done = ring_.run();
   }
-  return failed;
+  for (uint32_t i = 0; i < count; i++) {
+    settle(units_[i], i < done ? std::max(0, -ring_.result(i)) : write_unit(units_[i]));
+  }
+}
+
+int Writer::write_unit(const Unit& unit) {
+  const ssize_t written = unit.merged != nullptr ? writev(unit.tap, unit.merged->parts, unit.count + 1)
+                                                 : write(unit.tap, slab_ + unit.pairs[0], unit.pairs[1]);
+  return written < 0 ? errno : 0;
+}
+
+void Writer::settle(const Unit& unit, int error) {
+  if (error == 0) return;
+  if (unit.count > 1) {  // what does not work at a time may do so one by one
+    for (uint32_t i = 0; i < unit.count; i++) {
+      const Unit single{unit.index, unit.tap, unit.pairs + 2 * i, 1, nullptr};
+      settle(single, write_unit(single));
+    }
+    return;
+  }
+  if (dropped_++ == 0) memset(failures_, 0, kTaps * kWriteFailures * sizeof *failures_);
+  int32_t* counts = failures_ + kWriteFailures * unit.index;
+  counts[reason(error)]++;
+  counts[kFailedOctets] += unit.pairs[1] - static_cast<int32_t>(kHeader);
 }

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 /** Where the built package is. */
 export const dist = process.env.BENCH_DIST ?? join(here, '../../dist');
+/** Where another build is that `dist` is to be compared with, if any. */
+export const otherDist = process.env.BENCH_OTHER;
 /** Where compiled programs and logs go: private and in memory. */
 export const scratch = '/run/bench';
 mkdirSync(scratch, { recursive: true });
@@ -28,9 +30,13 @@ export function run(words, { netns, input = '', timeout = 30_000, env = {} } = {
       errors += chunk;
     });
     child.on('error', reject);
-    child.on('close', (status) => {
+    const begin = performance.now();
+    child.on('close', (status, signal) => {
+      const end = signal
+        ? `${signal} after ${((performance.now() - begin) / 1000).toFixed(1)} s`
+        : `exit ${status}`;
       if (status === 0) resolve(output);
-      else reject(new Error(`${words.join(' ')}: exit ${status}: ${errors}${output}`.trim()));
+      else reject(new Error(`${words.join(' ')}: ${end}: ${errors}${output}`.trim()));
     });
     child.stdin.on('error', () => {});
     child.stdin.end(input);

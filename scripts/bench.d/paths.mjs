@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { addNamespace, compile, configure, dist, run, scratch, sleep, start } from './lab.mjs';
+import { addNamespace, compile, configure, dist, otherDist, run, scratch, sleep, start } from './lab.mjs';
 import { chainType, mixedModules } from './mixed.mjs';
 
 const ip = (...words) => run(['ip', ...words]);
@@ -34,18 +34,20 @@ async function inC(a, b) {
 }
 
 /** The daemon: eiface, chain of nodes, wormhole, wormhole, eiface. */
-const ours = (nodes) => async (a, b) => {
-  const env = {
-    NETGRAPH_RUN_DIR: join(scratch, a),
-    NETGRAPH_STATE_DIR: join(scratch, a),
-    NETGRAPH_MODULE_PATH: mixedModules(),
+const ours =
+  (nodes, build = dist) =>
+  async (a, b) => {
+    const env = {
+      NETGRAPH_RUN_DIR: join(scratch, a),
+      NETGRAPH_STATE_DIR: join(scratch, a),
+      NETGRAPH_MODULE_PATH: mixedModules(),
+    };
+    const socketPath = join(scratch, a, 'control.sock');
+    const pid = await start([process.execPath, join(build, 'cli/netgraph.js'), 'daemon'], { env });
+    await patiently(() => access(socketPath));
+    await joinJails(socketPath, a, b, nodes);
+    return { device: 'ngeth0', pid, env, made: true };
   };
-  const socketPath = join(scratch, a, 'control.sock');
-  const pid = await start([process.execPath, join(dist, 'cli/netgraph.js'), 'daemon'], { env });
-  await patiently(() => access(socketPath));
-  await joinJails(socketPath, a, b, nodes);
-  return { device: 'ngeth0', pid, env, made: true };
-};
 
 /** Makes two jails of a daemon, an eiface in each, and joins these; `nodes` more nodes lie between. */
 async function joinJails(socketPath, a, b, nodes) {
@@ -165,6 +167,7 @@ export const paths = {
   ours1: ['ours, 1 more node', ours(1)],
   ours10: ['ours, 10 more nodes', ours(10)],
   ours100: ['ours, 100 more nodes', ours(100)],
+  ...(otherDist && { oursother: ['ours, the other build', ours(0, otherDist)] }),
   vde: ['vde_switch', vde, 'vde_switch'],
   ovs: ['Open vSwitch, netdev', openVSwitch([]), 'ovs-vswitchd'],
   ovstso: [

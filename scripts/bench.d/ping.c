@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
   struct { struct icmphdr icmp; char data[56]; } echo = {.icmp = {.type = ICMP_ECHO}};
   echo.icmp.un.echo.id = getpid();
   for (int i = 0; i < count; i++) {
-    while (now() < next) usleep(next - now());
+    for (double left; (left = next - now()) > 0;) usleep(left + 1);
     next += 1000;
     echo.icmp.un.echo.sequence = i;
     echo.icmp.checksum = 0;

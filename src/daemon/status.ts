@@ -17,6 +17,7 @@ export function daemonStatus(client: Connection): DaemonStatus {
     stateDir: daemon.paths.stateDir,
     notices: jail === undefined ? [...daemon.notices, ...world.notices] : [],
     capabilities: heldCapabilities(),
+    ioUring: world.interfaces.usesIoUring,
     jails: world.jails.list(jail).length,
     nodes: [...vnets].reduce((sum, vnet) => sum + world.graph.count(vnet), 0),
     interfaces: world.interfaces

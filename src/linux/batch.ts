@@ -49,6 +49,8 @@ export class Batches {
   /** Ports with something to write, `dirtyCount` of them: to cut an array short calls the runtime, each time. */
   private readonly dirty: (Port | undefined)[] = [];
   private dirtyCount = 0;
+  /** Entries of the Poller's list. */
+  private listed = 0;
   /** Where the next copy goes in the part of the slab that is not read into. */
   private scratch: number;
   private reading = false;
@@ -141,8 +143,10 @@ export class Batches {
     pairs[2 * queue.count + 1] = length + VNET_HEADER;
     queue.count++;
     queue.octets += length;
-    if (2 * queue.count === pairs.length) this.write(port);
-    else if (!this.reading && !this.scheduled) {
+    if (2 * queue.count === pairs.length) {
+      this.list(port);
+      this.write();
+    } else if (!this.reading && !this.scheduled) {
       this.scheduled = true;
       queueMicrotask(this.flushLater);
     }
@@ -174,37 +178,51 @@ export class Batches {
   flush(): void {
     const { dirty } = this;
     for (let i = 0; i < this.dirtyCount; i++) {
-      this.write(dirty[i]!);
+      this.list(dirty[i]!);
       dirty[i] = undefined;
     }
     this.dirtyCount = 0;
+    this.write();
     this.scratch = this.poller.scratch;
   }
 
-  private write(port: Port): void {
-    const { queue, counters } = port;
-    const { count, octets } = queue;
+  /** Puts what waits for an interface on the list of the next write, and counts it as written. */
+  private list({ queue, counters }: Port): void {
+    const { count, octets, slot } = queue;
+    if (count === 0) return;
     queue.count = 0;
     queue.octets = 0;
-    if (count === 0) return;
-    if (queue.slot < 0) {
+    if (slot < 0) {
       counters.dropGone += count;
       return;
     }
-    const failed = this.poller.flush(queue.slot, count);
-    counters.txFrames += count - failed;
+    counters.txFrames += count;
     counters.txOctets += octets;
-    if (failed > 0) this.failed(port);
+    const { list } = this.poller;
+    list[2 * this.listed] = slot;
+    list[2 * this.listed + 1] = count;
+    this.listed++;
+    if (2 * this.listed === list.length) this.write();
   }
 
-  private failed(port: Port): void {
-    const [down, noBuffer, gone, invalid, octets] = this.poller.failures;
+  private write(): void {
+    const taps = this.listed;
+    if (taps === 0) return;
+    this.listed = 0;
+    if (this.poller.flush(taps) === 0) return;
+    for (let i = 0; i < taps; i++) this.failed(this.ports[this.poller.list[2 * i]!]!, 5 * i);
+  }
+
+  /** Takes back what was counted for frames that the kernel did not take. */
+  private failed(port: Port, at: number): void {
+    const [down, noBuffer, gone, invalid, octets] = this.poller.failures.subarray(at, at + 5);
     const { counters } = port;
+    counters.txFrames -= down! + noBuffer! + gone! + invalid!;
+    counters.txOctets -= octets!;
     counters.dropDown += down!;
     counters.dropNoBuffer += noBuffer!;
     counters.dropGone += gone!;
     counters.dropInvalid += invalid!;
-    counters.txOctets -= octets!;
     // Not here, in the midst of somebody's transmit().
     if (gone! > 0) queueMicrotask(() => port.lost());
   }

@@ -8,12 +8,13 @@ export class Reactor {
   readonly poller: Poller;
   private readonly watchers = new Map<number, Watcher>();
 
-  constructor(onFrames: (count: number) => void) {
-    this.poller = new native.Poller(onFrames, (slot, bytes, nsid, overrun) => {
+  constructor(onFrames: (count: number) => void, ioUring: boolean) {
+    const onEvent: ConstructorParameters<typeof native.Poller>[1] = (slot, bytes, nsid, overrun) => {
       const watcher = this.watchers.get(slot);
       if (bytes === null && !overrun) this.watchers.delete(slot);
       watcher?.(bytes, nsid, overrun);
-    });
+    };
+    this.poller = new native.Poller(onFrames, onEvent, ioUring);
   }
 
   /** Takes the descriptor over. @returns what ends the watch */

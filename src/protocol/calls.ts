@@ -30,6 +30,8 @@ export interface DaemonStatus {
   notices: string[];
   /** What the daemon has of root's power, in the words of capabilities(7). */
   capabilities: string[];
+  /** Whether io_uring moves the frames: the kernel and the filter of system calls allow it. */
+  ioUring: boolean;
   jails: number;
   /** Over all vnets the caller may see. */
   nodes: number;

@@ -35,7 +35,7 @@ for j in a b; do printf "mkpeer wormhole w$j evthorizon\nname .:w$j w$j\nmsg w$j
 printf 'connect wa:jid=1 nic: evthorizon ether\nconnect wb:jid=2 nic: evthorizon ether\n' >>/run/script
 printf 'rmhook wa\nrmhook wb\nconnect wa: wb: evthorizon evthorizon\n' >>/run/script; ngctl -f /run/script`;
 const SEE = `
-netgraph save; jexec a hostname; ip -n a -o link | grep -o 'em0.* mtu'
+netgraph save; netgraph status | grep io_uring; jexec a hostname; ip -n a -o link | grep -o 'em0.* mtu'
 ip netns exec a ping -q -c 3 -i 0.2 192.0.2.2 | grep -o '.* packet loss'`;
 const UNMAKE = `
 ip -n a link del em0; while ngctl -j a show nic: >/dev/null 2>&1; do sleep 0.05; done
@@ -84,6 +84,9 @@ chmod +x /run/bin/confined`);
     expect(free).not.toContain('EPERM');
     await confine(UNIT);
     expect(await session('confined')).toBe(free);
+    await confine(UNIT.replace('=~@keyring', '=~@aio @keyring'));
+    const less = 'io_uring not allowed here, so that small frames cost more';
+    expect(await session('confined')).toBe(free.replaceAll('io_uring in use', less));
   });
 
   // Each as the unit has it, and what goes wrong without.

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Frame } from '../../src/netgraph/index.js';
-import { describeRoot, ip, ipJson, quiet, sandbox, until } from '../linux/root.js';
+import { describeFrames, ip, ipJson, quiet, until } from '../linux/root.js';
 import { buildFrame } from '../wire/frames.js';
 import { frame } from './frame.js';
 import { byteMutation, ROUNDS, SEED, TIMEOUT } from './support.js';
@@ -35,9 +35,7 @@ const burst = fc
   .array(fc.oneof(stream, fc.array(frame, { maxLength: 20 })), { minLength: 1, maxLength: 4 })
   .map((parts) => parts.flat());
 
-describeRoot('an interface', () => {
-  const t = sandbox();
-
+describeFrames('an interface', (t) => {
   it('is written any frames with any offload headers, of which each is counted', {
     timeout: TIMEOUT,
   }, async () => {

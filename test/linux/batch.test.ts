@@ -17,11 +17,15 @@ function scene(debug = false) {
     slab: slab.buffer,
     scratch: SCRATCH,
     frames: new Int32Array(3),
-    failures: new Int32Array(5),
-    flush(slot: number, count: number) {
-      for (let i = 0; i < count; i++) {
-        const [offset, length] = batches.ports[slot]!.queue.pairs.subarray(2 * i);
-        written.push([...slab.slice(offset! + VNET_HEADER, offset! + length!)]);
+    list: new Int32Array(2 * 4),
+    failures: new Int32Array(5 * 4),
+    flush(taps: number) {
+      for (let tap = 0; tap < taps; tap++) {
+        const [slot, count] = poller.list.subarray(2 * tap);
+        for (let i = 0; i < count!; i++) {
+          const [offset, length] = batches.ports[slot!]!.queue.pairs.subarray(2 * i);
+          written.push([...slab.slice(offset! + VNET_HEADER, offset! + length!)]);
+        }
       }
       return 0;
     },

@@ -2,14 +2,12 @@ import { expect, it } from 'vitest';
 import { Namespace } from '../../src/linux/index.js';
 import { Frame } from '../../src/netgraph/frame.js';
 import { errno } from '../../src/netgraph/index.js';
-import { cpuShare, describeRoot, ip, ipJson, openDescriptors, quiet, sandbox, sleep, until } from './root.js';
+import { cpuShare, describeFrames, ip, ipJson, openDescriptors, quiet, sleep, until } from './root.js';
 
 const frame = () =>
   new Frame(Uint8Array.from([255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 9, 0x88, 0xb5, 0, 0]));
 
-describeRoot('interfaces that others take away', () => {
-  const t = sandbox();
-
+describeFrames('interfaces that others take away', (t) => {
   /** An interface that counts how often it is told of its end. */
   function counted(host = t.box.host(), vnet = t.box.vnet(), name = 'e0') {
     const told = { gone: 0 };

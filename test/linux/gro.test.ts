@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { TapDevice, TapHost } from '../../src/linux/index.js';
 import { Frame, VNET_HEADER } from '../../src/netgraph/frame.js';
 import { be16, be32, buildFrame, type FrameShape, random, slowSum, withVirtio } from '../wire/frames.js';
-import { describeRoot, ip, ipJson, output, quiet, sandbox, until } from './root.js';
+import { describeFrames, describeRoot, ip, ipJson, output, quiet, sandbox, until } from './root.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -272,9 +272,7 @@ const cases: [string, number, () => Uint8Array[]][] = [
   ]),
 ];
 
-describeRoot('segments, merged and cut again', () => {
-  const t = sandbox();
-
+describeFrames('segments, merged and cut again', (t) => {
   it('are the same frames, whatever they were, and merged when they can be', async () => {
     const bridge = new Bridge(t.box);
     for (const [name, writes, make] of cases) {

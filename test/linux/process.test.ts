@@ -261,11 +261,15 @@ describeRoot('the addon', () => {
         () => addon.netlinkRequest(own, new Uint8Array(16)),
         () => new addon.Poller(),
         () => addon.Poller(() => {}, () => {}),
-        () => poller.flush(99, 1),
-        () => poller.flush(slot, 0), // it has no batch yet
-        () => (poller.batch(slot), poller.flush(slot, -1)),
-        () => poller.flush(slot, 129),
-        () => poller.flush(slot, 'x'),
+        () => poller.flush('x'),
+        () => poller.flush(-1),
+        () => poller.flush(65),
+        () => (poller.list.set([99, 1]), poller.flush(1)),
+        () => (poller.list.set([slot, 0]), poller.flush(1)), // it has no batch yet
+        () => (poller.batch(slot), poller.list.set([slot, -1]), poller.flush(1)),
+        () => (poller.list.set([slot, 129]), poller.flush(1)),
+        () => (poller.list.set([slot, 1]), poller.batch(slot).set([-1, 1]), poller.flush(1)),
+        () => (poller.batch(slot).set([poller.slab.byteLength, 1]), poller.flush(1)),
         () => poller.batch(99),
         () => poller.add(-1),
         () => addon.closeFds(3),
@@ -275,7 +279,7 @@ describeRoot('the addon', () => {
       }`;
     const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
     expect(stdout + stderr).not.toMatch(/allowed|FATAL|Assertion/);
-    expect(stdout.trim().split('\n')).toHaveLength(19);
+    expect(stdout.trim().split('\n')).toHaveLength(23);
     expect(stdout).toContain('TypeError: a namespace is a descriptor or a path');
   });
 });

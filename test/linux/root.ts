@@ -27,6 +27,12 @@ export function describeRoot(name: string, tests: () => void): void {
   else describe.skip(`${name} [skipped: ${reason}]`, tests);
 }
 
+/** describeRoot() of what moves frames: with io_uring where it is allowed, and with a system call for each. */
+export function describeFrames(name: string, tests: (t: { box: Sandbox }) => void): void {
+  for (const ioUring of [true, false])
+    describeRoot(`${name}, ${ioUring ? 'many at a time' : 'one by one'},`, () => tests(sandbox({ ioUring })));
+}
+
 /** A receiver that does nothing. */
 export const quiet: EthernetEvents = { receive() {}, gone() {} };
 
@@ -64,6 +70,8 @@ export class Sandbox {
   private readonly children: ChildProcess[] = [];
   private readonly places = new Map<Vnet, Namespace>();
 
+  constructor(private readonly defaults: Partial<TapHostOptions> = {}) {}
+
   /** A name that no other run of the tests has. */
   name(): string {
     return `ngt${process.pid}-${randomBytes(3).toString('hex')}`;
@@ -87,7 +95,7 @@ export class Sandbox {
   }
 
   host(options: Partial<TapHostOptions> = {}): TapHost {
-    const host = new TapHost({ netnsOf: (vnet) => this.netnsOf(vnet), ...options });
+    const host = new TapHost({ netnsOf: (vnet) => this.netnsOf(vnet), ...this.defaults, ...options });
     this.hosts.push(host);
     return host;
   }
@@ -152,10 +160,10 @@ export function output(child: ChildProcess, what: string): Promise<string> {
 }
 
 /** A Sandbox for each test of the present describe(). */
-export function sandbox(): { box: Sandbox } {
-  const holder = { box: new Sandbox() };
+export function sandbox(options: Partial<TapHostOptions> = {}): { box: Sandbox } {
+  const holder = { box: new Sandbox(options) };
   beforeEach(() => {
-    holder.box = new Sandbox();
+    holder.box = new Sandbox(options);
   });
   afterEach(() => holder.box.clean());
   return holder;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Frame, VNET_HEADER } from '../../src/netgraph/frame.js';
 import { errno } from '../../src/netgraph/index.js';
-import { describeRoot, ip, output, quiet, sandbox, sleep, until } from './root.js';
+import { describeFrames, ip, ipJson, output, quiet, sleep, until } from './root.js';
 
 /** A broadcast frame of a type that no network stack knows. */
 function strange(length = 60, fill = 0): Uint8Array {
@@ -22,9 +22,7 @@ d = random.Random(7).randbytes(1 << 20); h = hashlib.sha1(); c = socket.create_c
 for i in range(64): c.sendall(d); h.update(d)
 c.close(); print(64 << 20, h.hexdigest())`;
 
-describeRoot('frames between TAPs', () => {
-  const t = sandbox();
-
+describeFrames('frames between TAPs', (t) => {
   it('carry a ping from namespace to namespace', async () => {
     const { names, devices } = await t.box.pair();
     expect(await t.box.run(names[0]!, 'ping', '-c', '3', '-i', '0.1', '10.9.0.2')).toContain(
@@ -70,6 +68,40 @@ describeRoot('frames between TAPs', () => {
     expect(device.transmit(new Frame(strange()))).toBe(0);
     host.flush();
     expect(device.counters).toMatchObject({ txFrames: 1, txOctets: 60, dropDown: 2 });
+  });
+
+  it('go to a hundred interfaces at once, and what one does not take is its own loss', async () => {
+    const host = t.box.host();
+    const vnet = t.box.vnet();
+    const netns = t.box.netnsOf(vnet).name;
+    const devices = Array.from({ length: 100 }, (_, i) => host.createEthernet(vnet, `e${i}`, quiet));
+    for (const { name } of devices) ip('-n', netns, 'link', 'set', name, 'up');
+    await until(() => devices.every((device) => device.up));
+    for (const name of ['e3', 'e80']) ip('-n', netns, 'link', 'set', name, 'down');
+    ip('-n', netns, 'link', 'del', 'e70');
+    for (let i = 0; i < 3; i++)
+      for (const device of devices) expect(device.transmit(new Frame(strange()))).toBe(0);
+    host.flush();
+    const received = new Map(
+      ipJson('-s', '-n', netns, 'link').map(({ ifname, stats64 }) => [
+        ifname,
+        (stats64 as { rx: { packets: number } }).rx.packets,
+      ]),
+    );
+    for (const { name, counters } of devices) {
+      const lost = { e3: 'dropDown', e80: 'dropDown', e70: 'dropGone' }[name];
+      const arrived = lost === undefined ? 3 : 0;
+      const octets = 60 * arrived;
+      const dropped = {
+        dropDown: 0,
+        dropGone: 0,
+        dropInvalid: 0,
+        dropNoBuffer: 0,
+        ...(lost && { [lost]: 3 }),
+      };
+      expect({ name, ...counters }).toMatchObject({ name, txFrames: arrived, txOctets: octets, ...dropped });
+      expect([name, received.get(name)]).toEqual([name, name === 'e70' ? undefined : arrived]);
+    }
   });
 
   it('are written a moment later when they come from outside of a batch', async () => {

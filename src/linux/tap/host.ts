@@ -28,6 +28,8 @@ export interface TapHostOptions {
   instance?: string;
   /** Whether the network stacks may hand over large segments and partial checksums. Default: true. */
   offloads?: boolean;
+  /** Whether io_uring may move many frames with one system call, where the kernel allows that. Default: true. */
+  ioUring?: boolean;
   /** Poisons frames after each batch, so that whoever keeps one without `retain()` is found out. Slow. */
   debug?: boolean;
   /** Runs before interfaces are taken out of the system. */
@@ -87,7 +89,7 @@ export class TapHost implements DeviceProvider {
 
   constructor(private readonly options: TapHostOptions) {
     this.report = options.report?.bind(options) ?? throwLater;
-    this.reactor = new Reactor((count) => this.batches.received(count));
+    this.reactor = new Reactor((count) => this.batches.received(count), options.ioUring ?? true);
     this.batches = new Batches(this.reactor.poller, this.report, options.debug ?? false);
     this.removals = new Removals(this.report, () => options.beforeRemoval?.());
     this.monitor = new Monitor(this.reactor);
@@ -179,6 +181,11 @@ export class TapHost implements DeviceProvider {
   /** Deletes interfaces that are left of an earlier process. */
   removeOrphans(orphans: Orphan[]): Promise<void> {
     return deleteLinks(orphans.map(({ netns, link }) => ({ netns, indexes: [link.index] })));
+  }
+
+  /** Whether io_uring moves the frames. */
+  get usesIoUring(): boolean {
+    return this.reactor.poller.usesIoUring();
   }
 
   /** All interfaces there are. */
