@@ -37,6 +37,7 @@ export async function restore(
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
   const graph = restoreGraph(world.graph, vnets, state);
   lost.push(...graph.lost);
+  await new Promise(setImmediate); // frames that wait go through before all of it is written down
 
   // An interface without a node may be that of one that has to wait.
   if (complete && graph.waiting.size === 0)
