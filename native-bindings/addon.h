@@ -2,15 +2,12 @@
 #pragma once
 
 #include <napi.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <functional>
 #include <string>
 #include <utility>
-
-#include "ring.h"
 
 /** A system call that failed. Thrown by plain code on any thread; becomes a JS Error at the edge. */
 struct SysError {
@@ -84,63 +81,6 @@ void define(Napi::Object exports, const char* name) {
 /** Runs `work` on libuv's pool; the promise gets what `result` makes of it on the JS thread, or undefined. */
 Napi::Value promise(Napi::Env env, std::function<void()> work,
                     std::function<Napi::Value(Napi::Env)> result = nullptr);
-
-/** One large TCP segment, made of pieces that lie elsewhere. */
-struct Merged {
-  static constexpr uint32_t kMost = 64;
-  iovec parts[1 + kMost];
-  uint8_t headers[144];
-};
-
-/**
- * Makes one large TCP segment of frames of the slab, as many of the first ones as are pieces of one.
- * @returns how many, and thereby that there is one more of parts; 1: the first is to be written by itself
- */
-uint32_t merge_frames(const uint8_t* slab, const int32_t* pairs, uint32_t count, Merged& into);
-
-/** What Writer counts: frames by why they were dropped, and the octets of all of them. */
-enum WriteFailure { kDown, kNoBuffer, kGone, kInvalid, kFailedOctets, kWriteFailures };
-
-/** Writes frames of a slab to TAPs. */
-class Writer {
- public:
-  static constexpr uint32_t kTaps = 64;  // at a time
-
-  /** @param failures of each TAP kWriteFailures numbers, written only when there are any */
-  Writer(Ring& ring, const uint8_t* slab, int32_t* failures) : ring_(ring), slab_(slab), failures_(failures) {}
-
-  /**
-   * @param index of the TAP among those written to at a time
-   * @param merge whether pieces of a TCP segment may go as one
-   * @param pairs offset and length of each frame in the slab, its vnet header included
-   */
-  void add(uint32_t index, int tap, bool merge, const int32_t* pairs, uint32_t count);
-  /** Writes all that was added. @returns how many frames were dropped */
-  uint32_t finish();
-
- private:
-  /** Frames that are one write. */
-  struct Unit {
-    uint32_t index;
-    int tap;
-    const int32_t* pairs;
-    uint32_t count;
-    const Merged* merged;  // of more than one
-  };
-  static constexpr uint32_t kMerged = 32;
-
-  void run();
-  int write_unit(const Unit& unit);
-  void settle(const Unit& unit, int error);
-
-  Ring& ring_;
-  const uint8_t* slab_;
-  int32_t* failures_;
-  uint32_t dropped_ = 0;
-  uint32_t units_count_ = 0, merged_count_ = 0;
-  Unit units_[Ring::kMost];
-  Merged merged_[kMerged];
-};
 
 void init_tap(Napi::Object exports);
 void init_poller(Napi::Object exports);

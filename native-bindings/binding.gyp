@@ -2,8 +2,8 @@
   "targets": [
     {
       "target_name": "netgraph",
-      "sources": ["addon.cc", "tap.cc", "poller.cc", "ring.cc", "write.cc", "gro.cc", "netns.cc", "netlink.cc", "peer.cc",
-                  "exec.cc", "handover.cc", "service.cc"],
+      "sources": ["addon.cc", "tap.cc", "poller.cc", "ring.cc", "read.cc", "write.cc", "gro.cc", "netns.cc", "netlink.cc",
+                  "peer.cc", "exec.cc", "handover.cc", "service.cc"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags!": ["-O3", "-fno-exceptions"],

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "addon.h"
+#include "frames.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-// One epoll for all TAPs, and what is read from them in batches.
+// One epoll for all TAPs, netlink monitors and pidfds, in place of the one of libuv.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <linux/netlink.h>
@@ -9,22 +9,14 @@
 #include <vector>
 
 #include "addon.h"
+#include "frames.h"
 
 namespace {
 
-constexpr size_t kRoundBytes = 512u << 10;
-constexpr size_t kRoundFrames = 64;
-constexpr size_t kRoom = 66048;  // a 64 KiB segment with its headers; less would truncate silently
-constexpr size_t kHeader = 12;   // struct virtio_net_hdr_mrg_rxbuf
-constexpr size_t kAlign = 64;
-constexpr size_t kStride = kRoom + kAlign;  // an odd number of cache lines, as frames should not share their sets
-constexpr size_t kReadArea = (kRoundFrames + 1) * kStride;
-constexpr size_t kSlab = kReadArea + (3u << 19);
+constexpr size_t kSlab = Reader::kArea + (3u << 19);
 constexpr int kRounds = 8;
 constexpr uint64_t kTurn = 2'000'000;  // ns after which other work has its turn, after fewer rounds, too
 constexpr uint64_t kRoundTime = 500'000;  // ns that a round should take: a frame may go to a thousand interfaces
-constexpr uint8_t kAlone = 16;  // wakes with one frame each before no more than one is looked for
-constexpr size_t kMany = 4;     // frames last time from which on more than one is asked for at a time
 constexpr size_t kBatch = 128;  // frames that wait for an interface
 constexpr int kEvents = 64;
 constexpr uint64_t kLoop = ~uint64_t{0};  // in place of a slot: libuv has something to do
@@ -35,10 +27,8 @@ struct Slot {
   int32_t* pairs = nullptr;  // what is to be written, of `batch`
   Napi::Reference<Napi::Int32Array> batch;
   bool tap = false;
-  uint8_t alone = 0;   // how often in a row there was one frame only
-  size_t burst = 0;    // how many there were last
-  size_t mean = 0;     // octets of each of them
   uint32_t wake = 0;  // when it was ready last
+  Reader::Habit habit;
   bool overrun = false;
   bool merge = false;
 };
@@ -71,14 +61,13 @@ class Poller : public Napi::ObjectWrap<Poller> {
     on_frames_ = Napi::Persistent(info[0].As<Napi::Function>());
     on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
     Napi::ArrayBuffer slab = Napi::ArrayBuffer::New(env, kSlab);
-    base_ = static_cast<uint8_t*>(slab.Data());
-    skew_ = -reinterpret_cast<uintptr_t>(base_) & (kAlign - 1);
-    Napi::Int32Array frames = Napi::Int32Array::New(env, 3 * kRoundFrames);
-    frame_data_ = frames.Data();
+    uint8_t* base = static_cast<uint8_t*>(slab.Data());
+    Napi::Int32Array frames = Napi::Int32Array::New(env, 3 * Reader::kMost);
+    reader_ = std::make_unique<Reader>(ring_, base, frames.Data());
     Napi::Int32Array list = Napi::Int32Array::New(env, 2 * Writer::kTaps);
     list_data_ = list.Data();
     Napi::Int32Array failures = Napi::Int32Array::New(env, Writer::kTaps * kWriteFailures);
-    writer_ = std::make_unique<Writer>(ring_, base_, failures.Data());
+    writer_ = std::make_unique<Writer>(ring_, base, failures.Data());
     const Napi::Object self = info.This().As<Napi::Object>();
     napi_value flush;
     napi_create_function(env, "flush", NAPI_AUTO_LENGTH, Flush, this, &flush);
@@ -89,7 +78,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
         Napi::PropertyDescriptor::Value("list", list, napi_enumerable),
         Napi::PropertyDescriptor::Value("failures", failures, napi_enumerable),
         // Where the part of the slab begins that is never read into.
-        Napi::PropertyDescriptor::Value("scratch", Napi::Number::New(env, kReadArea), napi_enumerable),
+        Napi::PropertyDescriptor::Value("scratch", Napi::Number::New(env, Reader::kArea), napi_enumerable),
         Napi::PropertyDescriptor::Value("flush", Napi::Value(env, flush), napi_enumerable),
     });
 
@@ -156,7 +145,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
     owned.release();
     slot.fd = fd;
     slot.tap = tap;
-    slot.alone = 0;
+    slot.habit = {};
     slot.overrun = false;
     slot.merge = false;
     if (tap && taps_++ == 0) uv_ref(&handles_->any);
@@ -279,7 +268,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
       }
       const uint64_t took = uv_hrtime() - now;
       now += took;
-      most_ = took > kRoundTime ? std::max<size_t>(1, frames * kRoundTime / took) : std::min(2 * most_, kRoundFrames);
+      most_ = took > kRoundTime ? std::max<size_t>(1, frames * kRoundTime / took) : std::min(2 * most_, Reader::kMost);
       if (round == kRounds || now - begin > kTurn) others_turn_ = true;
       if (handles_ == nullptr || others_turn_) break;
       frames = Fill(0);
@@ -294,17 +283,15 @@ class Poller : public Napi::ObjectWrap<Poller> {
   size_t Fill(int timeout) {
     free_.insert(free_.end(), released_.begin(), released_.end());
     released_.clear();
-    count_ = 0;
-    octets_ = 0;
-    used_ = skew_;
+    reader_->begin(most_);
     bool waited = false;
-    while (HasRoom()) {
+    while (reader_->has_room()) {
       if (next_ == ready_count_) {
         // Descriptors not reached in one round come first in the next, so that none starves.
         if (waited) break;
         waited = true;
         next_ = 0;
-        ready_count_ = std::max(0, epoll_wait(epoll_.get(), ready_, kEvents, count_ == 0 ? timeout : 0));
+        ready_count_ = std::max(0, epoll_wait(epoll_.get(), ready_, kEvents, reader_->count() == 0 ? timeout : 0));
         if (ready_count_ == 0) break;
       }
       const epoll_event& event = ready_[next_++];
@@ -322,78 +309,20 @@ class Poller : public Napi::ObjectWrap<Poller> {
         if (handles_ == nullptr) return 0;
       }
     }
-    return count_;
+    return reader_->count();
   }
-
-  /** How many more frames there is room for, whatever their size: some of ReadMany's places may have stayed empty. */
-  size_t Room() const { return std::min(most_ - count_, (kReadArea - used_) / kStride); }
-  bool HasRoom() const { return octets_ < kRoundBytes && Room() > 0; }
 
   void ReadTap(uint32_t index, uint32_t events) {
     Slot& slot = slots_[index];
-    // Where frames come one by one no second read need say so: should there be more for once, epoll tells.
     const bool again = std::exchange(slot.wake, wake_) == wake_;
-    if (again) slot.alone = 0;
-    const bool single = slot.alone == kAlone;
-    const size_t before = count_, octets_before = octets_;
-    int error = 0;
-    while (error == 0 && HasRoom()) {
-      if (slot.burst >= kMany && ring_.usable()) {
-        error = ReadMany(index);
-        continue;
-      }
-      const ssize_t got = read(slot.fd, base_ + used_, kRoom);
-      error = Take(index, used_, got < 0 ? -errno : got);
-      if (single && error == 0) return;
-    }
-    const size_t found = count_ - before;
-    slot.burst = found;
-    slot.mean = found > 0 ? (octets_ - octets_before) / found : 0;
-    slot.alone = found == 1 && HasRoom() && !again ? slot.alone + 1 : 0;
+    int error = reader_->read(index, slot.fd, slot.habit, again);
     // The interface is being unregistered: no data ever again, but epoll would go on reporting it.
     if (error == EAGAIN) error = events & EPOLLERR ? EBADFD : 0;
     if (error == 0) return;
     // Whatever it is, reading again would only say the same again, without end.
     Forget(slot);
     released_.push_back(index);
-    Emit(index, 0, -error);
-  }
-
-  /** As many as may be there, by how many there were last. @returns as Take */
-  int ReadMany(uint32_t index) {
-    Slot& slot = slots_[index];
-    const size_t most = std::min({Room(), 2 * slot.burst, 1 + (kRoundBytes - octets_) / (slot.mean + 1)});
-    const size_t start = used_;
-    for (size_t i = 0; i < most; i++) ring_.read(slot.fd, base_ + start + i * kStride, kRoom);
-    const uint32_t done = ring_.run();
-    if (done < most) slot.burst = 0;  // then one by one
-    int error = 0;
-    for (uint32_t i = 0; i < done; i++) {
-      if (const int why = Take(index, start + i * kStride, ring_.result(i))) error = why;
-    }
-    return error;
-  }
-
-  /** What a read brought to this place in the slab: octets, or -errno. @returns why there will be no more, or 0 */
-  int Take(uint32_t index, size_t at, ssize_t got) {
-    if (got == -EINTR) return 0;
-    if (got == -EINVAL) {  // a frame that no header describes, which is gone now
-      Emit(index, 0, 0);
-      return 0;
-    }
-    if (got < 0) return static_cast<int>(-got);
-    if (static_cast<size_t>(got) < kHeader) return 0;
-    Emit(index, at + kHeader, got - kHeader);
-    octets_ += got;
-    used_ = (at + got - skew_ + kAlign - 1) / kAlign * kAlign + skew_;
-    return 0;
-  }
-
-  void Emit(int32_t slot, size_t offset, ssize_t length) {
-    int32_t* entry = frame_data_ + 3 * count_++;
-    entry[0] = slot;
-    entry[1] = static_cast<int32_t>(offset);
-    entry[2] = static_cast<int32_t>(length);
+    reader_->emit(index, 0, -error);
   }
 
   /** A netlink monitor or a pidfd: told at once, as it is rare. */
@@ -486,11 +415,9 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   Napi::AsyncContext context_;
   Napi::FunctionReference on_frames_, on_event_;
-  uint8_t* base_ = nullptr;
-  size_t skew_ = 0;  // of the slab, so that frames lie on cache lines
-  int32_t* frame_data_ = nullptr;
-  int32_t* list_data_ = nullptr;
   Ring ring_;
+  std::unique_ptr<Reader> reader_;
+  int32_t* list_data_ = nullptr;
   std::unique_ptr<Writer> writer_;
 
   Fd epoll_;
@@ -514,8 +441,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
 
   epoll_event ready_[kEvents];
   int ready_count_ = 0, next_ = 0;
-  size_t count_ = 0, octets_ = 0, used_ = 0;
-  size_t most_ = kRoundFrames;  // of this round
+  size_t most_ = Reader::kMost;  // of this round
   uint32_t wake_ = 0;
 };
 

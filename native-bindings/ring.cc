@@ -1,6 +1,4 @@
 // No more of io_uring is used than what Linux 5.6 has, so a library would be larger than this.
-#include "ring.h"
-
 #include <linux/fs.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -9,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include "ring.h"
 
 namespace {
 

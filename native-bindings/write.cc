@@ -1,12 +1,14 @@
 // A batch of frames on its way into a TAP, and why some of it did not get there.
-#include <algorithm>
-#include <cstring>
+#include <unistd.h>
 
-#include "addon.h"
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "frames.h"
 
 namespace {
-
-constexpr size_t kHeader = 12;  // struct virtio_net_hdr_mrg_rxbuf
 
 WriteFailure reason(int code) {
   switch (code) {
@@ -74,5 +76,5 @@ void Writer::settle(const Unit& unit, int error) {
   if (dropped_++ == 0) memset(failures_, 0, kTaps * kWriteFailures * sizeof *failures_);
   int32_t* counts = failures_ + kWriteFailures * unit.index;
   counts[reason(error)]++;
-  counts[kFailedOctets] += unit.pairs[1] - static_cast<int32_t>(kHeader);
+  counts[kFailedOctets] += unit.pairs[1] - static_cast<int32_t>(kVnetHeader);
 }
