@@ -23,7 +23,7 @@ class Reader {
   /** What is known of a TAP from earlier batches. */
   struct Habit {
     uint8_t alone = 0;  // how often in a row there was one frame only
-    size_t burst = 0;   // how many there were last
+    size_t burst = 0;   // how many there may be, by how many there were last
     size_t mean = 0;    // octets of each of them
   };
 
@@ -45,7 +45,7 @@ class Reader {
   void emit(uint32_t slot, size_t offset, ssize_t length);
 
  private:
-  static constexpr size_t kOctets = 512u << 10;  // in a batch, but for the last frames
+  static constexpr size_t kOctets = 512u << 10;  // in a batch, should frames be as large as they were last
   static constexpr uint8_t kAlone = 16;  // times with one frame before no more than one is looked for
   static constexpr size_t kMany = 4;     // frames last time from which on more than one is asked for at a time
 
@@ -70,7 +70,7 @@ struct Merged {
 
 /**
  * Makes one large TCP segment of frames of the slab, as many of the first ones as are pieces of one.
- * @returns how many, and thereby that there is one more of parts; 1: the first is to be written by itself
+ * @returns how many; `into` then has one part more than that. 1: the first is to be written by itself
  */
 uint32_t merge_frames(const uint8_t* slab, const int32_t* pairs, uint32_t count, Merged& into);
 

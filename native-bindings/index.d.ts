@@ -57,12 +57,14 @@ export class Poller {
   batch(slot: number): Int32Array;
   /** Whether TCP segments that nothing is left to do to may be written to the TAP as fewer large ones. */
   merge(slot: number, on: boolean): void;
+  /** Whether frames stay in the TAPs for now. That an interface is gone is told all the same. */
+  hold(on: boolean): void;
   /** Takes ownership of a netlinkMonitor or pidfdOpen descriptor. */
   watch(fd: number): number;
   remove(slot: number): void;
   /** Writes to the first `taps` of `list`. @returns how many frames were dropped */
   flush(taps: number): number;
-  /** Whether io_uring is in use: the kernel and the filter of system calls allow it. */
+  /** Whether io_uring is in use: the kernel has it, and no filter of system calls is in the way. */
   usesIoUring(): boolean;
   close(): void;
 }

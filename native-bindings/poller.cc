@@ -48,8 +48,8 @@ class Poller : public Napi::ObjectWrap<Poller> {
         exports.Env(), "Poller",
         {InstanceMethod("add", &Poller::Add), InstanceMethod("batch", &Poller::Batch),
          InstanceMethod("merge", &Poller::Merge), InstanceMethod("watch", &Poller::Watch),
-         InstanceMethod("usesIoUring", &Poller::UsesIoUring), InstanceMethod("remove", &Poller::Remove),
-         InstanceMethod("close", &Poller::Close)});
+         InstanceMethod("hold", &Poller::Hold), InstanceMethod("usesIoUring", &Poller::UsesIoUring),
+         InstanceMethod("remove", &Poller::Remove), InstanceMethod("close", &Poller::Close)});
     exports.Set("Poller", constructor);
   }
 
@@ -135,21 +135,37 @@ class Poller : public Napi::ObjectWrap<Poller> {
       free_.pop_back();
     }
     Slot& slot = slots_[index];
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = static_cast<uint64_t>(slot.generation) << 32 | index;
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0) {
-      free_.push_back(index);
-      throw to_js(info.Env(), SysError{errno, "epoll_ctl", "descriptor " + std::to_string(fd)});
-    }
-    owned.release();
     slot.fd = fd;
     slot.tap = tap;
+    if (Await(EPOLL_CTL_ADD, index) < 0) {
+      const int error = errno;
+      slot.fd = -1;
+      free_.push_back(index);
+      throw to_js(info.Env(), SysError{error, "epoll_ctl", "descriptor " + std::to_string(fd)});
+    }
+    owned.release();
     slot.habit = {};
     slot.overrun = false;
     slot.merge = false;
     if (tap && taps_++ == 0) uv_ref(&handles_->any);
     return Napi::Number::New(info.Env(), index);
+  }
+
+  int Await(int operation, uint32_t index) {
+    const Slot& slot = slots_[index];
+    epoll_event event{};
+    if (!slot.tap || !held_) event.events = EPOLLIN;
+    event.data.u64 = static_cast<uint64_t>(slot.generation) << 32 | index;
+    return epoll_ctl(epoll_.get(), operation, slot.fd, &event);
+  }
+
+  // hold(on): whether frames stay in the TAPs. Their end is noticed all the same.
+  Napi::Value Hold(const Napi::CallbackInfo& info) {
+    held_ = info[0].ToBoolean();
+    for (uint32_t index = 0; index < slots_.size(); index++) {
+      if (slots_[index].tap && slots_[index].fd >= 0) Await(EPOLL_CTL_MOD, index);
+    }
+    return info.Env().Undefined();
   }
 
   // batch(slot): the array that flush() takes [offset, length] pairs from.
@@ -434,6 +450,7 @@ class Poller : public Napi::ObjectWrap<Poller> {
   Handles* closing_ = nullptr;
   int open_handles_ = 0;
   bool others_turn_ = false;
+  bool held_ = false;
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_, released_;

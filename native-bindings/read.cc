@@ -44,11 +44,17 @@ int Reader::read_many(uint32_t slot, int tap, Habit& habit) {
   const size_t start = used_;
   for (size_t i = 0; i < most; i++) ring_.read(tap, slab_ + start + i * kStride, kRoom);
   const uint32_t done = ring_.run();
-  if (done < most) habit.burst = 0;  // then one by one
+  bool all = done == most;
   int error = 0;
   for (uint32_t i = 0; i < done; i++) {
-    if (const int why = take(slot, start + i * kStride, ring_.result(i))) error = why;
+    const int32_t result = ring_.result(i);
+    if (result == -ENOMEM) {
+      all = false;  // io_uring's own want
+    } else if (const int why = take(slot, start + i * kStride, result)) {
+      error = why;
+    }
   }
+  if (!all) habit.burst = 0;  // the rest one by one
   return error;
 }
 

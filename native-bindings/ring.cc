@@ -1,4 +1,4 @@
-// No more of io_uring is used than what Linux 5.6 has, so a library would be larger than this.
+// So little of io_uring is used that a library would be larger than this.
 #include <linux/fs.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -33,7 +33,8 @@ void Ring::open() {
                          cq.cqes + parameters.cq_entries * sizeof(io_uring_cqe));
   rings_ = map<uint8_t>(fd_, IORING_OFF_SQ_RING, rings_size_);
   entries_ = map<io_uring_sqe>(fd_, IORING_OFF_SQES, kMost * sizeof(io_uring_sqe));
-  if (!(parameters.features & IORING_FEAT_SINGLE_MMAP) || rings_ == nullptr || entries_ == nullptr) return close();
+  // Linux 5.11 has that. Older ones do not know all of the operations, or have two mappings.
+  if (!(parameters.features & IORING_FEAT_EXT_ARG) || rings_ == nullptr || entries_ == nullptr) return close();
   const auto at = [this](uint32_t offset) { return reinterpret_cast<uint32_t*>(rings_ + offset); };
   head_ = at(sq.head);
   tail_ = at(sq.tail);
@@ -75,10 +76,14 @@ uint32_t Ring::run() {
       results_[completion.user_data] = completion.res;
     }
     release(done_head_, end);
-    if (failed && done == begun) break;
+    if (!failed || done != begun) continue;
+    if (errno == ENOMEM || errno == EAGAIN) break;
+    close();  // a filter of system calls that forbids only this one
+    return done;
   }
   release(tail_, first + begun);
-  if (done == 0 || results_[0] != -EOPNOTSUPP) return done;
-  close();  // the TAPs of older kernels take no RWF_NOWAIT
+  // The TAPs of older kernels take no RWF_NOWAIT.
+  if (std::none_of(results_, results_ + done, [](int32_t result) { return result == -EOPNOTSUPP; })) return done;
+  close();
   return 0;
 }

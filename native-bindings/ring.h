@@ -31,8 +31,8 @@ class Ring {
 
   /**
    * Does them in order, and forgets them.
-   * @returns how many it did: all but for want of memory, or none by a kernel that cannot. Of each, result() is what the
-   *   system call returned, or -errno. The others were not begun
+   * @returns how many it did: all but for want of memory, or none where it cannot, after which the Ring is unusable. Of
+   *   each, result() is what the system call returned, or -errno. The others were not begun
    */
   uint32_t run();
   int32_t result(uint32_t i) const { return results_[i]; }

@@ -1,4 +1,4 @@
-// A batch of frames on its way into a TAP, and why some of it did not get there.
+// A batch of frames on its way into TAPs, and why some of it did not get there.
 #include <unistd.h>
 
 #include <algorithm>

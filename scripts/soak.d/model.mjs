@@ -141,6 +141,7 @@ export class Model {
     const other = this.nodes.get(peer.key);
     if (other === undefined || other === node) {
       node.hooks.delete(peer.hook);
+      this.removeUnused(node);
       return;
     }
     other.hooks.delete(peer.hook);

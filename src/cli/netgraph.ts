@@ -137,7 +137,7 @@ function describe(status: DaemonStatus): string {
     `${memory ? `memory ${(memory.rss / 2 ** 20).toFixed(0)} MiB, ` : ''}socket ${status.socket}`,
     ...status.notices,
     `capabilities ${status.capabilities.join(' ') || 'none'}`,
-    `io_uring ${status.ioUring ? 'in use' : 'not allowed here, so that small frames cost more'}`,
+    `io_uring ${status.ioUring ? 'in use' : 'not available, so that small frames cost more'}`,
   ];
   for (const { name, jid, up, counters } of status.interfaces) {
     const counts = Object.entries(counters)

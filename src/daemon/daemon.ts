@@ -236,6 +236,7 @@ export class Daemon {
     restoreProgramEdges(this.world, parcel.edges);
     this.world.prune();
     const late = predecessor.done();
+    this.world.interfaces.release();
     for (const { connection, state } of clients) connection.goOn(state);
     for (const fd of late) this.accept(new Socket({ fd, allowHalfOpen: true }));
   }

@@ -176,12 +176,12 @@ export class Batches {
 
   /** Writes everything that waits. */
   flush(): void {
-    const { dirty } = this;
-    for (let i = 0; i < this.dirtyCount; i++) {
+    const { dirty, dirtyCount } = this;
+    this.dirtyCount = 0;
+    for (let i = 0; i < dirtyCount; i++) {
       this.list(dirty[i]!);
       dirty[i] = undefined;
     }
-    this.dirtyCount = 0;
     this.write();
     this.scratch = this.poller.scratch;
   }

@@ -30,7 +30,7 @@ export interface DaemonStatus {
   notices: string[];
   /** What the daemon has of root's power, in the words of capabilities(7). */
   capabilities: string[];
-  /** Whether io_uring moves the frames: the kernel and the filter of system calls allow it. */
+  /** Whether io_uring moves the frames: the kernel has it, and no filter of system calls is in the way. */
   ioUring: boolean;
   jails: number;
   /** Over all vnets the caller may see. */

@@ -1,3 +1,4 @@
+import type { Jail } from '../jail/index.js';
 import {
   type Hook,
   type Netgraph,
@@ -19,17 +20,14 @@ export interface Waiting {
 }
 
 /**
- * Makes a world what it was: jails, limits, nodes, edges, what nodes were told; and finishes removals that were under
- * way.
- * @param complete whether the state is all that there was, so that what it has not is known to be going
- * @returns what could not be made again, and what is there besides, in sentences
+ * Makes a world what it was: jails, limits, nodes, edges, what nodes were told.
+ * @returns what could not be made again, in sentences; and the jails whose removal was under way
  */
 export async function restore(
   world: World,
   state: WorldState,
   rebooted: boolean,
-  complete: boolean,
-): Promise<{ lost: string[]; waiting: Waiting }> {
+): Promise<{ lost: string[]; waiting: Waiting; removing: readonly Jail[] }> {
   const found = await world.jails.restore([...state.jails.values()], rebooted);
   const { lost, removing } = found;
   const vnets = new Map<number, Vnet>([[0, world.vnet0]]);
@@ -37,14 +35,23 @@ export async function restore(
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
   const graph = restoreGraph(world.graph, vnets, state);
   lost.push(...graph.lost);
-  await new Promise(setImmediate); // frames that wait go through before all of it is written down
+  return { lost, waiting: { jails: found.waiting, nodes: graph.waiting }, removing };
+}
 
-  // An interface without a node may be that of one that has to wait.
-  if (complete && graph.waiting.size === 0)
-    await world.interfaces.removeOrphans([...world.interfaces.orphans()]);
-  else for (const { what } of leftovers(world)) lost.push(`${what} has our mark`);
-  for (const jail of removing) await world.jails.remove(jail);
-  return { lost, waiting: { jails: found.waiting, nodes: graph.waiting } };
+/**
+ * Finishes removals that were under way.
+ * @param complete whether all that there should be is there, so that what is there besides is known to be going
+ * @returns what is there besides and stays, in sentences
+ */
+export async function finishRemovals(
+  world: World,
+  jails: readonly Jail[],
+  complete: boolean,
+): Promise<string[]> {
+  const left = complete ? [] : leftovers(world).map(({ what }) => `${what} has our mark`);
+  if (complete) await world.interfaces.removeOrphans([...world.interfaces.orphans()]);
+  for (const jail of jails) await world.jails.remove(jail);
+  return left;
 }
 
 /**

@@ -8,7 +8,7 @@ import { systemClock } from './clock.js';
 import { Keeper } from './keeper.js';
 import { ModuleLoader } from './modules.js';
 import { clearAway, leftovers } from './repair.js';
-import { restore } from './restore.js';
+import { finishRemovals, restore } from './restore.js';
 import { LocalSocket } from './socket.js';
 import { type Entry, WorldState } from './state.js';
 
@@ -100,7 +100,8 @@ export class World {
    * Makes this world survive the end of the program, and takes up what an earlier one left: its jails, its nodes
    * under their IDs, its interfaces with all that the system knows of them.
    * @param options.made directories that were made for this world just now
-   * @param options.taps descriptors of the interfaces, if the earlier one handed them over
+   * @param options.taps descriptors of the interfaces, if the earlier one handed them over: then frames wait in these
+   *   until `interfaces.release()`
    * @returns what there was but could not be taken up, in sentences
    */
   async keep(
@@ -108,7 +109,10 @@ export class World {
     { made = [], taps }: { made?: readonly string[]; taps?: ReadonlyMap<string, number> } = {},
   ): Promise<string[]> {
     const state = new WorldState();
-    if (taps !== undefined) this.interfaces.survivors.inherit(taps);
+    if (taps !== undefined) {
+      this.interfaces.hold();
+      this.interfaces.survivors.inherit(taps);
+    }
     for (const entry of (entries as Entry[]).flat()) state.apply(entry);
     const boot = bootId();
     const rebooted = state.boot !== boot;
@@ -118,13 +122,16 @@ export class World {
     const complete = damage === undefined && entries.length > 0;
     if (state.stopping && complete) state.end();
     const keeper = new Keeper(this, journal, boot, state.made);
-    const { lost, waiting } = await restore(this, state, rebooted, complete);
-    this.interfaces.survivors.closeInherited();
+    const { lost, waiting, removing } = await restore(this, state, rebooted);
     keeper.carryOver(state, waiting, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
-    if (state.stopping) await this.clear();
-    if (taps !== undefined && lost.length === 0) keeper.goOn();
-    else keeper.start();
     this.keeper = keeper;
+    const goesOn = taps !== undefined && lost.length === 0;
+    if (goesOn) keeper.goOn(); // at once: what happens from here on the journal has not
+    // An interface without a node may be that of one that has to wait.
+    lost.push(...(await finishRemovals(this, removing, complete && waiting.nodes.size === 0)));
+    this.interfaces.survivors.closeInherited();
+    if (state.stopping) await this.clear();
+    if (!goesOn) keeper.start();
     this.made = [...state.made];
     this.jails.madeNetns = state.made.has(NETNS_DIRECTORY);
     return lost;

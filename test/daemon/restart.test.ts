@@ -37,6 +37,13 @@ async function holdBefore(box: Machine, word: string): Promise<void> {
   expect(await box.sh('NODE_OPTIONS="--require /run/hold.cjs" jls >/dev/null')).toBe('');
 }
 
+/** Sends numbered frames out of an interface, one a millisecond. */
+const SEND = `
+import socket, sys, time
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); out.bind(("ngeth0", 0))
+for i in range(int(sys.argv[1])):
+    out.send(bytes.fromhex("0200000000020200000000 0188b5") + i.to_bytes(4, "little") + bytes(46)); time.sleep(0.001)`;
+
 const DAEMONS = 'pgrep -fc [n]etgraph.js.daemon';
 
 describeReal('a restart', () => {
@@ -121,6 +128,25 @@ describeReal('a restart', () => {
     expect(received).toEqual(Array.from({ length: sent }, (_, i) => i));
     expect(sent).toBeGreaterThan(100);
     for (const client of [sender, reader]) await client.close();
+  });
+
+  it('loses nothing of what an interface has for a program', async () => {
+    const { box } = t;
+    const client = await box.client();
+    await client.mkpeer('.', 'eiface', 'in', 'ether');
+    await client.name('.:in', 'nic');
+    await box.sh('ip link set ngeth0 addrgenmode none; ip link set ngeth0 up');
+    const received: number[] = [];
+    void (async () => {
+      for await (const { data } of client.frames()) received.push(Buffer.from(data).readUInt32LE(14));
+    })();
+    const sent = 3000;
+    const sending = box.run(`python3 -c '${SEND}' ${sent}`);
+    for (let i = 0; i < 4; i++) await restart(box);
+    expect((await sending).stdout).toBe('');
+    await until(() => received.length >= sent);
+    expect(received).toEqual(Array.from({ length: sent }, (_, i) => i));
+    await client.close();
   });
 
   it('leaves those without a node as they were, and nobody gets out of a jail by it', async () => {

@@ -85,7 +85,7 @@ chmod +x /run/bin/confined`);
     await confine(UNIT);
     expect(await session('confined')).toBe(free);
     await confine(UNIT.replace('=~@keyring', '=~@aio @keyring'));
-    const less = 'io_uring not allowed here, so that small frames cost more';
+    const less = 'io_uring not available, so that small frames cost more';
     expect(await session('confined')).toBe(free.replaceAll('io_uring in use', less));
   });
 

@@ -160,6 +160,16 @@ export class TapHost implements DeviceProvider {
     return new Map(this.list().map((device) => [device.detach(), device.fd]));
   }
 
+  /** Leaves what the network stacks send in the interfaces, as long as not all is there that it may go to. */
+  hold(): void {
+    this.reactor.poller.hold(true);
+  }
+
+  /** Ends `hold`. */
+  release(): void {
+    this.reactor.poller.hold(false);
+  }
+
   /** Goes on after all. */
   takeBack(): void {
     for (const device of this.list()) device.attach();
