@@ -1,4 +1,5 @@
-// What the files of the addon share. Each .cc file implements one group of functions of index.d.ts.
+// What the files of the addon share. Each with an init function implements one group of functions of index.d.ts; how
+// frames move is in frames.h and ring.h.
 #pragma once
 
 #include <napi.h>

@@ -34,11 +34,7 @@ export class Request {
   }
 
   attribute(type: number, value: Uint8Array): this {
-    const header = new Uint8Array(4);
-    const view = new DataView(header.buffer);
-    view.setUint16(0, 4 + value.length, LITTLE);
-    view.setUint16(2, type, LITTLE);
-    return this.append(header).append(value);
+    return this.append(attribute(type, value));
   }
 
   u32(type: number, value: number): this {
@@ -68,6 +64,16 @@ export class Request {
     this.length = start + part.length;
     return this;
   }
+}
+
+/** An attribute by itself, padded: for inside another one. */
+export function attribute(type: number, value: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(align(4 + value.length));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, 4 + value.length, LITTLE);
+  view.setUint16(2, type, LITTLE);
+  bytes.set(value, 4);
+  return bytes;
 }
 
 export function uint32(value: number): Uint8Array {

@@ -4,6 +4,7 @@ import { NgError } from '../netgraph/errors.js';
 import { attempt, type Netns, native } from './native.js';
 import {
   type Answer,
+  attribute,
   attributes,
   bytesOf,
   check,
@@ -352,14 +353,4 @@ function addressRequest(type: number, flags: number, address: Address): Request 
   if (address.broadcast !== undefined) request.attribute(IFA_BROADCAST, address.broadcast);
   if (address.flags) request.u32(IFA_FLAGS, address.flags);
   return request;
-}
-
-/** An attribute for inside another one. */
-function attribute(type: number, value: Uint8Array): Buffer {
-  const bytes = Buffer.alloc((4 + value.length + 3) & ~3);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 4);
-  view.setUint16(0, 4 + value.length, LITTLE);
-  view.setUint16(2, type, LITTLE);
-  bytes.set(value, 4);
-  return bytes;
 }

@@ -48,8 +48,9 @@ export async function finishRemovals(
   jails: readonly Jail[],
   complete: boolean,
 ): Promise<string[]> {
-  const left = complete ? [] : leftovers(world).map(({ what }) => `${what} has our mark`);
+  const left: string[] = [];
   if (complete) await world.interfaces.removeOrphans([...world.interfaces.orphans()]);
+  else for (const { what } of leftovers(world)) left.push(`${what} has our mark`);
   for (const jail of jails) await world.jails.remove(jail);
   return left;
 }

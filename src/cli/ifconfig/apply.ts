@@ -34,7 +34,6 @@ export class Interface {
   /** Whether the name shall be printed in the end: it is a new one. */
   renamed = false;
   private readonly kernel: Rtnetlink;
-  private readonly routes: Rtnetlink;
 
   constructor(
     private readonly context: Context,
@@ -42,7 +41,6 @@ export class Interface {
     public name: string,
   ) {
     this.kernel = new Rtnetlink(context.netns);
-    this.routes = new Rtnetlink(context.netns);
   }
 
   async apply(actions: readonly Action[]): Promise<void> {
@@ -105,23 +103,23 @@ export class Interface {
   }
 
   private set(what: string, changes: LinkChanges): void {
-    this.try(what, () => this.routes.setLink(this.index, changes));
+    this.try(what, () => this.kernel.setLink(this.index, changes));
   }
 
   /** Sets what some kernels and drivers (names before Linux 6.3) only let change while the interface is down. */
   private setEvenIfUp(what: string, changes: LinkChanges): void {
     try {
-      this.routes.setLink(this.index, changes);
+      this.kernel.setLink(this.index, changes);
     } catch (error) {
       if (!(error instanceof NgError) || error.code !== 'EBUSY' || !(this.link().flags & IFF.UP))
         refuse(what, error);
       const before = this.addresses();
       this.try(what, () => {
-        this.routes.setLink(this.index, { up: false });
+        this.kernel.setLink(this.index, { up: false });
         try {
-          this.routes.setLink(this.index, changes);
+          this.kernel.setLink(this.index, changes);
         } finally {
-          this.routes.setLink(this.index, { up: true });
+          this.kernel.setLink(this.index, { up: true });
           this.restore(before);
         }
       });
@@ -173,7 +171,7 @@ export class Interface {
   /** Linux drops the other addresses of a network together with the first one: they are given back. */
   private deleteAddress(address: Address): void {
     const before = this.addresses().filter((one) => !same(one.address, address.address));
-    this.try('ioctl (SIOCDIFADDR)', () => this.routes.deleteAddress(address));
+    this.try('ioctl (SIOCDIFADDR)', () => this.kernel.deleteAddress(address));
     this.restore(before);
   }
 
@@ -190,14 +188,11 @@ export class Interface {
   }
 
   private link(): Link {
-    return (
-      this.kernel.links().find(({ index }) => index === this.index) ??
-      fail(1, `interface ${this.name} does not exist`)
-    );
+    return this.kernel.link(this.index) ?? fail(1, `interface ${this.name} does not exist`);
   }
 
   private addresses(): Address[] {
-    return this.kernel.addresses().filter(({ index }) => index === this.index);
+    return this.kernel.addresses(this.index);
   }
 
   private try(what: string, work: () => void): void {
