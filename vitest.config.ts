@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
+    // These end what hangs. A busy machine and the sanitizers may take their time.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
     // Real interfaces and a handful of daemons share two cores.
     maxWorkers: 2,
   },

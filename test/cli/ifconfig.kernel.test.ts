@@ -2,9 +2,10 @@ import { expect, it } from 'vitest';
 import { ifconfig } from '../../src/cli/ifconfig/main.js';
 import type { Namespace } from '../../src/linux/index.js';
 import type { JailStatus } from '../../src/protocol/index.js';
-import { describeRoot, ip, ipJson, sandbox } from '../linux/root.js';
+import { ip, ipJson, sandbox } from '../linux/root.js';
+import { describeReal } from '../support/sandbox.js';
 
-describeRoot('ifconfig on the kernel', () => {
+describeReal('ifconfig on the kernel', () => {
   const t = sandbox();
 
   /** A namespace with a veth pair, and ifconfig in it. */

@@ -34,9 +34,7 @@ ngctl list | grep -v 'ngctl\\|total'; ip -br link
 describeReal('netgraph save and restore', () => {
   const t = machine();
 
-  it('bring a graph and its jails back after a stop, and write them down the same', {
-    timeout: 60_000,
-  }, async () => {
+  it('bring a graph and its jails back after a stop, and write them down the same', async () => {
     const { box } = t;
     expect(await box.sh(`${GRAPH}${ADDRESSES}`)).toBe('');
     expect(
@@ -79,9 +77,7 @@ shutdown .:w1
 `);
   });
 
-  it('work with ngctl alone where the jails are there, and with jails in jails', {
-    timeout: 60_000,
-  }, async () => {
+  it('work with ngctl alone where the jails are there, and with jails in jails', async () => {
     const { box } = t;
     const jails =
       'jail -c name=a vnet persist children.max=1; jexec a jail -c name=b vnet persist children.max=0';
@@ -105,7 +101,7 @@ shutdown .:w1
     );
   });
 
-  it('leave all as it was when a line is refused, and say which', { timeout: 60_000 }, async () => {
+  it('leave all as it was when a line is refused, and say which', async () => {
     const { box } = t;
     await box.sh(`${GRAPH} netgraph save >/run/script; netgraph stop; jail -c name=demo vnet persist`);
     await box.sh(`sed -i 's/^shutdown .*/msg .:w1 open "demo"/' /run/script`);
@@ -121,7 +117,7 @@ shutdown .:w1
     expect(before).toContain('own');
   });
 
-  it('do nothing when other jails are in the way', { timeout: 60_000 }, async () => {
+  it('do nothing when other jails are in the way', async () => {
     const { box } = t;
     await box.sh('jail -c jid=4 name=demo vnet persist; jail -c jid=5 name=shared persist');
     const before = await box.sh(LOOK);

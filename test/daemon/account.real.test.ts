@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { GENERIC_COOKIE, genericMessages, Message, type NetgraphClient } from '../../src/client/index.js';
 import { encodeRecord, Kind } from '../../src/protocol/index.js';
 import { SOCKET, sharedMachine, until } from '../support/machine.js';
@@ -30,7 +30,6 @@ const LIST = encodeRecord(
 const NODES = 8000;
 
 // Starting processes takes its time where much else runs.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describeReal('what clients of a jail do not read', () => {
   const t = sharedMachine();
@@ -82,7 +81,7 @@ describeReal('what clients of a jail do not read', () => {
     const words = [SOCKET, '20', Buffer.concat([open, LIST]).toString('hex')];
     const halves = t.box.spawn(...jailed, process.execPath, '-e', HALF_CLOSED, ...words);
     await new Promise((resolve) => halves.stdout.once('data', resolve));
-    await until(async () => (await connections()) === before, 20_000);
+    await until(async () => (await connections()) === before);
     halves.stdin.end();
   });
 });

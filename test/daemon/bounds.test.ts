@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { GENERIC_COOKIE, genericMessages, Message, type NetgraphClient } from '../../src/client/index.js';
 import { errnoName, type MessageSpec } from '../../src/netgraph/index.js';
 import { encode } from '../../src/netgraph/types/index.js';
@@ -35,7 +35,6 @@ for (let i = 0; i < count; i++) {
 process.stdin.on('end', () => process.exit()).resume();`;
 
 // Starting processes takes its time where much else runs.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describeReal('one client or jail that wants too much', () => {
   const t = sharedMachine();
@@ -186,7 +185,7 @@ describeReal('one client or jail that wants too much', () => {
     expect(await slowest(clients)).toBeLessThan(3000);
     for (const client of flooders) client.destroy();
     for (const client of clients) client.destroy();
-    await until(async () => (await box.sh('ngctl -j a list | grep -c socket')) === '1\n', 15_000);
+    await until(async () => (await box.sh('ngctl -j a list | grep -c socket')) === '1\n');
     // What was made and not yet taken away.
     await box.sh(
       'ngctl -j a list | grep -o "ngeth[0-9]*" | while read -r i; do ngctl -j a shutdown $i:; done',

@@ -28,11 +28,11 @@ describeReal('the service manager', () => {
 
   async function start(path: string, variables = ''): Promise<number> {
     await t.box.sh(`cat >/run/manager.py <<'END'\n${MANAGER}END`);
-    void t.box.run(`exec python3 /run/manager.py '${path}'`, 60_000);
+    void t.box.run(`exec python3 /run/manager.py '${path}'`);
     const listens = `grep -q '${path}$' /proc/net/unix`;
     await until(async () => (await t.box.sh(listens)) === '');
     const env = `NOTIFY_SOCKET='${path}' WATCHDOG_USEC=200000 ${variables}`;
-    void t.box.run(`${env} exec netgraph daemon >/run/netgraph/daemon.log 2>&1`, 60_000);
+    void t.box.run(`${env} exec netgraph daemon >/run/netgraph/daemon.log 2>&1`);
     await until(async () => (await t.box.status()).running);
     return (await t.box.status()).pid;
   }

@@ -43,7 +43,7 @@ describeReal('the capabilities of the daemon', () => {
   it('are those that it needs, in every thread, however it was started', async () => {
     const needed = setOf(['DAC_OVERRIDE', 'KILL', 'NET_BROADCAST', 'NET_ADMIN', 'SYS_PTRACE', 'SYS_ADMIN']);
     for (const how of ['jls', 'netgraph daemon', INHERITING]) {
-      void t.box.run(`${how} >/dev/null 2>>${LOG}`, 60_000);
+      void t.box.run(`${how} >/dev/null 2>>${LOG}`);
       await until(async () => (await t.box.status()).running);
       expect(await t.box.sh(`${JAIL}; jail -r a`)).toBe(''); // which takes threads of the pool
       const { pid, capabilities } = await t.box.status();
@@ -82,7 +82,7 @@ describeReal('the capabilities of the daemon', () => {
   ])('are needed: %s', async (name, command, said) => {
     const env = name === 'chown' ? 'env NETGRAPH_GROUP=4242' : '';
     const start = `setpriv --bounding-set=-${name} ${env} netgraph daemon 2>${LOG}`;
-    const daemon = t.box.run(start, 60_000);
+    const daemon = t.box.run(start);
     const ended = daemon.then(() => true);
     await until(async () => (await t.box.sh(`test -S ${SOCKET}`)) === '' || Promise.race([ended, false]));
     if (command.startsWith('cat')) await daemon;
@@ -95,7 +95,7 @@ describeReal('the capabilities of the daemon', () => {
       ['-net_raw', '0\n'],
       ['-kill', '1\n'],
     ]) {
-      void t.box.run(`setpriv --bounding-set=${bounding} netgraph daemon 2>${LOG}`, 60_000);
+      void t.box.run(`setpriv --bounding-set=${bounding} netgraph daemon 2>${LOG}`);
       await until(async () => (await t.box.status()).running);
       expect(await t.box.sh(JAIL)).toBe('');
       const client = await t.box.client();
@@ -121,7 +121,7 @@ describeReal('the capabilities of the daemon', () => {
     const names = /^CapabilityBoundingSet=(.*)$/m.exec(unit)![1].split(' ');
     expect(names.sort()).toEqual(NEEDED.filter((name) => name !== 'CAP_DAC_OVERRIDE').sort());
     const set = names.map((name) => `+${name.slice(4).toLowerCase()}`).join(',');
-    void t.box.run(`setpriv --bounding-set=-all,${set} netgraph daemon 2>${LOG}`, 60_000);
+    void t.box.run(`setpriv --bounding-set=-all,${set} netgraph daemon 2>${LOG}`);
     await until(async () => (await t.box.status()).running);
     const { pid } = await t.box.status();
     // Without a new start: the unit has seen to all of it.

@@ -260,11 +260,11 @@ describeReal('a restart', () => {
     const { box } = t;
     await holdBefore(box, 'done');
     const restarting = box.sh('netgraph restart');
-    await until(async () => (await box.sh('ls /run/held')) === '/run/held\n', 20_000);
+    await until(async () => (await box.sh('ls /run/held')) === '/run/held\n');
     const clients = Promise.all(Array.from({ length: 5 }, () => box.sh('jls; ngctl types >/dev/null')));
     // They are connected, and nobody answers yet.
     const CONNECTED = "ss -xH state established src '*control.sock' | wc -l";
-    await until(async () => Number(await box.sh(CONNECTED)) > 5, 20_000);
+    await until(async () => Number(await box.sh(CONNECTED)) > 5);
     await box.sh('touch /run/go');
     const { pid } = await box.status();
     expect(await restarting).toBe(`process ${pid}\n`);
@@ -277,10 +277,10 @@ describeReal('a restart', () => {
     expect(await box.sh(LAB)).toBe('');
     const { pid } = await box.status();
     const restarting = box.sh('netgraph restart');
-    await until(async () => (await box.sh('ls /run/held')) === '/run/held\n', 20_000);
+    await until(async () => (await box.sh('ls /run/held')) === '/run/held\n');
     await box.sh(`kill ${pid}; sleep 0.2; touch /run/go`);
     await restarting;
-    await until(async () => (await box.sh(DAEMONS)).startsWith('0'), 20_000);
+    await until(async () => (await box.sh(DAEMONS)).startsWith('0'));
     expect(await box.sh('ls /run/netgraph /run/state; ip netns; ip -o link | wc -l')).toBe(
       "ls: cannot access '/run/state': No such file or directory\n/run/netgraph:\n1\n",
     );

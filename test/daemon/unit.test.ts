@@ -62,7 +62,7 @@ chmod +x /run/bin/confined`);
 
   async function start(how: string): Promise<number> {
     void t.box.run(`${how} netgraph daemon >>${LOG} 2>&1`, 120_000);
-    await until(async () => (await t.box.status()).running, 20_000);
+    await until(async () => (await t.box.status()).running);
     return (await t.box.status()).pid;
   }
 
@@ -98,11 +98,11 @@ chmod +x /run/bin/confined`);
     [' AF_NETLINK', '', 'EAFNOSUPPORT'],
     ['=net uts', '=uts', 'EPERM: Operation not permitted, '],
     ['=CAP_NET_ADMIN ', '=', 'EPERM: Operation not permitted, SIOCSIFFLAGS'],
-  ])('is held to it: without "%s"', { timeout: 60_000 }, async (from, to, what) => {
+  ])('is held to it: without "%s"', async (from, to, what) => {
     expect(UNIT).toContain(from);
     await confine(UNIT.replace(from, to));
-    void t.box.run(`confined netgraph daemon >${LOG} 2>&1`, 60_000);
-    await until(async () => (await t.box.sh(`cat ${LOG}`)) !== '', 20_000);
+    void t.box.run(`confined netgraph daemon >${LOG} 2>&1`);
+    await until(async () => (await t.box.sh(`cat ${LOG}`)) !== '');
     const said = await t.box.sh(`${FEW}; cat ${LOG}`);
     if (from === '') {
       const { pid } = await t.box.status();

@@ -71,7 +71,7 @@ describeReal('tcpdump', () => {
       t.box.spawn('ip', 'netns', 'exec', jail, PYTHON, '-c', program, ...args);
     const echo = python('b', ECHO);
     await new Promise((resolve) => echo.stdout.once('data', resolve));
-    const asked = await finished(python('a', ASK, '192.0.2.2', 'fd00::2'), 15_000);
+    const asked = await finished(python('a', ASK, '192.0.2.2', 'fd00::2'));
     echo.stdin.end();
     expect(asked).toEqual({ stdout: '192.0.2.2 right\nfd00::2 right\n', stderr: '', status: 0 });
     const { interfaces } = await host.call('status', {});
@@ -83,7 +83,7 @@ describeReal('tcpdump', () => {
     expect(Math.max(...seen.map(({ length }) => length))).toBe(1514);
 
     const tcpdump = t.box.spawn('tcpdump', '-nvvr', '-');
-    const judged = finished(tcpdump, 10_000);
+    const judged = finished(tcpdump);
     tcpdump.stdin.write(pcapFileHeader());
     for (const frame of seen) tcpdump.stdin.write(pcapRecord(0, frame));
     tcpdump.stdin.end();

@@ -146,7 +146,7 @@ describeReal('jails', () => {
     await t.box.sh('sleep 1.2');
     expect(await names()).toEqual(['a']);
     child.stdin.end();
-    await until(async () => (await names()).length === 0, 2500);
+    await until(async () => (await names()).length === 0);
     // One that nobody is in goes at once; one that changed its mind in time stays.
     await create('b');
     await modify('b', { nopersist: 'true' });

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { Namespace, ownInode, processesIn, Rtnetlink, UTS_DIRECTORY } from '../../src/linux/index.js';
-import { describeRoot, ip, ipJson, openDescriptors, sandbox, until } from './root.js';
+import { describeReal } from '../support/sandbox.js';
+import { ip, ipJson, openDescriptors, sandbox, until } from './root.js';
 
-describeRoot('namespaces', () => {
+describeReal('namespaces', () => {
   const t = sandbox();
 
   it('are those of ip-netns(8), with lo up and a hostname', async () => {

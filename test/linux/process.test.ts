@@ -18,7 +18,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { lockFile, namespaceOfPeer, ownInode, peerCredentials, Rtnetlink } from '../../src/linux/index.js';
-import { describeRoot, sandbox, until } from './root.js';
+import { describeReal } from '../support/sandbox.js';
+import { sandbox, until } from './root.js';
 
 const addon = JSON.stringify(fileURLToPath(new URL('../../native-bindings/index.cjs', import.meta.url)));
 
@@ -28,7 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-describeRoot('the peer of a connection', () => {
+describeReal('the peer of a connection', () => {
   const t = sandbox();
 
   /** A connection to us from a program in a namespace. */
@@ -82,7 +83,7 @@ describeRoot('the peer of a connection', () => {
   });
 });
 
-describeRoot('execIn', () => {
+describeReal('execIn', () => {
   const t = sandbox();
 
   const exec = (options: object, input = '') =>
@@ -166,7 +167,7 @@ describeRoot('execIn', () => {
   });
 });
 
-describeRoot('lockFile', () => {
+describeReal('lockFile', () => {
   it('gives the lock to one at a time, also among processes', () => {
     const path = join(directory, 'lock');
     const first = lockFile(path);
@@ -183,7 +184,7 @@ describeRoot('lockFile', () => {
   });
 });
 
-describeRoot('the addon', () => {
+describeReal('the addon', () => {
   const t = sandbox();
 
   it('may be loaded in a worker and cut off in the midst', async () => {

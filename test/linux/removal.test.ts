@@ -2,9 +2,10 @@ import { openSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { native } from '../../src/linux/native.js';
 import { Removals } from '../../src/linux/removal.js';
-import { describeRoot, ipJson, openDescriptors, sandbox } from './root.js';
+import { describeReal } from '../support/sandbox.js';
+import { ipJson, openDescriptors, sandbox } from './root.js';
 
-describeRoot('interfaces that are to go', () => {
+describeReal('interfaces that are to go', () => {
   const t = sandbox();
 
   it('go although one beside them cannot be found, and although somebody objects', async () => {

@@ -1,36 +1,18 @@
-/** What tests on the real system share: they are skipped where they cannot run, and leave nothing behind. */
+/** What tests on the real system share. They leave nothing behind. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, readdirSync } from 'node:fs';
-import { afterEach, beforeEach, describe } from 'vitest';
+import { readdirSync } from 'node:fs';
+import { afterEach, beforeEach } from 'vitest';
 import { Namespace, type TapDevice, TapHost, type TapHostOptions } from '../../src/linux/index.js';
 import type { EthernetEvents } from '../../src/netgraph/device.js';
 import type { Frame } from '../../src/netgraph/frame.js';
 import { type Vnet, VnetSystem } from '../../src/vnet/index.js';
+import { describeReal } from '../support/sandbox.js';
 
-function obstacle(): string | undefined {
-  if (process.platform !== 'linux') return 'not Linux';
-  if (process.geteuid?.() !== 0) return 'not root';
-  try {
-    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
-  } catch {
-    return 'no /dev/net/tun';
-  }
-  return undefined;
-}
-
-const reason = obstacle();
-
-/** describe() for tests that need root, TAPs and namespaces; says what is missing when it skips. */
-export function describeRoot(name: string, tests: () => void): void {
-  if (reason === undefined) describe(name, tests);
-  else describe.skip(`${name} [skipped: ${reason}]`, tests);
-}
-
-/** describeRoot() of what moves frames: with io_uring where it is allowed, and with a system call for each. */
+/** describeReal() of what moves frames: with io_uring where it is allowed, and with a system call for each. */
 export function describeFrames(name: string, tests: (t: { box: Sandbox }) => void): void {
   for (const ioUring of [true, false])
-    describeRoot(`${name}, ${ioUring ? 'many at a time' : 'one by one'},`, () => tests(sandbox({ ioUring })));
+    describeReal(`${name}, ${ioUring ? 'many at a time' : 'one by one'},`, () => tests(sandbox({ ioUring })));
 }
 
 /** A receiver that does nothing. */
@@ -45,7 +27,7 @@ export const ipJson = (...args: string[]): Record<string, unknown>[] => JSON.par
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until something holds. */
-export async function until(holds: () => boolean, ms = 5000): Promise<void> {
+export async function until(holds: () => boolean, ms = 30_000): Promise<void> {
   for (const end = Date.now() + ms; !holds(); await sleep(5)) {
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${holds}`);
   }

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { type Address, Rtnetlink } from '../../src/linux/index.js';
 import { IFA_F, IFF } from '../../src/linux/rtnetlink.js';
-import { describeRoot, ip, ipJson, quiet, sandbox, sleep, until } from './root.js';
+import { describeReal } from '../support/sandbox.js';
+import { ip, ipJson, quiet, sandbox, sleep, until } from './root.js';
 
 const inet = (index: number, text: string, prefix: number, broadcast?: string): Address => ({
   index,
@@ -11,7 +12,7 @@ const inet = (index: number, text: string, prefix: number, broadcast?: string): 
   ...(broadcast && { broadcast: Uint8Array.from(broadcast.split('.'), Number) }),
 });
 
-describeRoot('rtnetlink', () => {
+describeReal('rtnetlink', () => {
   const t = sandbox();
 
   /** A namespace with a pair of interfaces `a` and `b`, and a bridge. */
@@ -158,7 +159,7 @@ describeRoot('rtnetlink', () => {
   });
 });
 
-describeRoot('the monitor', () => {
+describeReal('the monitor', () => {
   const t = sandbox();
 
   it('tells of links and addresses, each namespace for itself', async () => {

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { native } from '../../src/linux/native.js';
 import { NgError } from '../../src/netgraph/index.js';
-import { describeRoot, ip, ipJson, openDescriptors, quiet, sandbox, until } from './root.js';
+import { describeReal } from '../support/sandbox.js';
+import { ip, ipJson, openDescriptors, quiet, sandbox, until } from './root.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex').replace(/..\B/g, '$&:');
 
@@ -18,7 +19,7 @@ function code(work: () => unknown): { code: string; message: string } {
   throw new Error('nothing was thrown');
 }
 
-describeRoot('TAP interfaces', () => {
+describeReal('TAP interfaces', () => {
   const t = sandbox();
 
   it('appear in their namespace only, recognisable as ours, and go when destroyed', async () => {

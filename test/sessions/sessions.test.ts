@@ -11,7 +11,7 @@ afterEach(() => shell?.close());
 
 describeReal('what people type, word for word', () => {
   for (const file of readdirSync(directory).filter((name) => name.endsWith('.session'))) {
-    it(file, { timeout: 120_000 }, async () => {
+    it(file, async () => {
       shell = new SandboxShell('exec netgraph shell');
       const values = new Map<string, string>();
       for (const step of parseTranscript(readFileSync(join(directory, file), 'utf8'))) {

@@ -515,9 +515,7 @@ for (let n = (entries.at(-1)?.n ?? -1) + 1; ; n++) {
 }`;
 
 describe('kill -9', () => {
-  it('at any instant leaves what was acknowledged, and at most one operation more', {
-    timeout: 60_000,
-  }, async () => {
+  it('at any instant leaves what was acknowledged, and at most one operation more', async () => {
     const { entry, rewritten, isRewrite } = new Function(
       `${PLAN}; return { entry, rewritten, isRewrite };`,
     )();

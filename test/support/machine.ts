@@ -60,7 +60,7 @@ export class Machine {
   }
 
   /** Runs a shell script. */
-  run(script: string, timeout = 30_000): Promise<Outcome> {
+  run(script: string, timeout?: number): Promise<Outcome> {
     const child = this.spawn('sh', '-c', script);
     child.stdin.end();
     return finished(child, timeout);
@@ -211,7 +211,7 @@ export function sharedMachine(): { box: Machine } {
 }
 
 /** Waits until something holds, asking again and again. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   for (const end = Date.now() + ms; !(await holds()); await sleep(20)) {
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${holds}`);
   }

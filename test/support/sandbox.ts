@@ -59,13 +59,13 @@ export interface Outcome {
 }
 
 /** Runs a shell script in a sandbox of its own. */
-export function runInSandbox(script: string, timeout = 60_000): Promise<Outcome> {
+export function runInSandbox(script: string): Promise<Outcome> {
   const { command, args } = inSandbox('sh', '-c', script);
-  return finished(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }), timeout);
+  return finished(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
-/** What a process wrote until its end; it is killed after `timeout` milliseconds. */
-export function finished(child: ChildProcess, timeout: number): Promise<Outcome> {
+/** What a process wrote until its end; it is killed after `timeout` milliseconds, before its test is given up. */
+export function finished(child: ChildProcess, timeout = 100_000): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     let [stdout, stderr] = ['', ''];
     child.stdout?.on('data', (chunk) => {

@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { errnoName } from '../../../src/netgraph/index.js';
 import { encodeRecord, Kind } from '../../../src/protocol/index.js';
 import { RawClient, SOCKET, sharedMachine, until } from '../../support/machine.js';
@@ -42,7 +42,6 @@ copy(lambda: os.read(0, 1 << 16), connection.sendall)`;
 const HELLO = encodeRecord(Kind.CALL, 0, '{"method":"hello","params":{"version":1}}').toString('hex');
 
 // Starting processes takes its time where much else runs.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describeReal('a process in a jail', () => {
   const lab = sharedLab();
@@ -128,7 +127,7 @@ describeReal('a process in a jail', () => {
     const late = async (as: string[], to: string) => {
       await box.sh(`kill -STOP ${pid}; rm -f /run/moved`);
       const client = new RawClient(box.spawn(...as, 'python3', '-c', LATE, SOCKET, to));
-      await until(async () => (await box.sh('test -e /run/moved')) === '', 20_000).finally(() =>
+      await until(async () => (await box.sh('test -e /run/moved')) === '').finally(() =>
         box.sh(`kill -CONT ${pid}`),
       );
       const { errno, text } = await client.call('hello', { version: 1 });

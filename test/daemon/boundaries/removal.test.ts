@@ -1,11 +1,10 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { errnoName } from '../../../src/netgraph/index.js';
 import { type RawClient, sharedMachine, until } from '../../support/machine.js';
 import { describeReal } from '../../support/sandbox.js';
 import { create, refusal } from './lab.js';
 
 // Starting processes takes its time where much else runs.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describeReal('a process in a jail that is being removed', () => {
   const t = sharedMachine();

@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { GENERIC_COOKIE, genericMessages, Message, type NetgraphClient } from '../../../src/client/index.js';
 import { errnoName } from '../../../src/netgraph/index.js';
 import { Kind } from '../../../src/protocol/index.js';
@@ -7,7 +7,6 @@ import { describeReal } from '../../support/sandbox.js';
 import { create, refusal, sharedLab } from './lab.js';
 
 // Starting processes takes its time where much else runs.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describeReal('a process in a jail', () => {
   const lab = sharedLab();
