@@ -6,7 +6,7 @@ export const SEED = Number(process.env.FUZZ_SEED ?? 20_251_121);
 export const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 1);
 
 /** Milliseconds that a test may take. */
-export const TIMEOUT = 30_000 * Math.max(1, ROUNDS);
+export const TIMEOUT = 120_000 * Math.max(1, ROUNDS);
 
 /** The longest that one input may take, in milliseconds: far more than any does, far less than a hang. */
 const PATIENCE = 2000;
