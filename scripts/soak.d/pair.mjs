@@ -3,7 +3,7 @@
  * gets from one into another is received there, and told by what it says of itself.
  */
 import { createInterface } from 'node:readline';
-import { must, now, own, sleep, start } from './box.mjs';
+import { must, now, own, run, sleep, start, tool } from './box.mjs';
 
 const ADDRESSES = { l: '10.0.0.1', r: '10.0.0.2' };
 const SIDES = ['l', 'r'];
@@ -250,7 +250,28 @@ link set ${name} up\n`,
       await sleep(20);
     // What was wrong is said elsewhere, then.
     if (SIDES.some((side) => this.ends[side].faults.length > 0)) return [];
-    return stuck();
+    const found = stuck();
+    return found.length === 0 ? found : [...found, ...(await this.evidence())];
+  }
+
+  /** What the systems and the daemon know of its traffic. */
+  async evidence() {
+    const lines = [];
+    for (const side of SIDES) {
+      const jail = this.jail(side);
+      const inside = ['nsenter', `--net=/run/netns/${jail}`];
+      const { name } = this.ledger.model.node(this.keys[`if-${side}`]);
+      for (const words of [
+        [...inside, 'ss', '-Htneoim'],
+        [...inside, 'nstat', '-as'],
+        [...inside, 'ip', '-s', '-s', 'link', 'show', name],
+        tool('ngctl', '-j', jail, 'msg', `${name}:`, 'getstats'),
+      ]) {
+        const { output, errors } = await run(words);
+        lines.push(...(output + errors).split('\n').map((line) => `${jail}: ${line}`));
+      }
+    }
+    return lines;
   }
 
   /** Milliseconds from a moment until datagrams arrived again, or undefined when none did or there was no gap. */

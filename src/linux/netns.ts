@@ -1,5 +1,6 @@
 /** Network namespaces and their UTS companions as objects: ip-netns(8), namespaces(7). */
 import {
+  type BigIntStats,
   closeSync,
   existsSync,
   fstatSync,
@@ -23,6 +24,11 @@ export const UTS_DIRECTORY = '/run/netgraph/uts';
 interface Identity {
   dev: number;
   ino: number;
+  /**
+   * Its ctime, nanoseconds since 1970. The number of a namespace that is gone is given to the next one; this tells them
+   * apart as long as the file is held by a mount. Below /proc, where it comes and goes, there is none.
+   */
+  born?: string;
 }
 
 /** What a program that starts anew knows of a namespace. JSON. */
@@ -220,8 +226,7 @@ export class Namespace {
   /** A descriptor, for the caller to close soon: it keeps the namespace alive. @throws NgError ENOENT */
   open(): number {
     const fd = attempt(`namespace ${this.name}`, () => openSync(this.path, 'r'));
-    const found = fstatSync(fd);
-    if (found.ino === this.identity.ino && found.dev === this.identity.dev) return fd;
+    if (isThat(fstatSync(fd, { bigint: true }), this.identity)) return fd;
     closeSync(fd);
     throw new NgError('ENOENT', `namespace ${this.name} is gone, ${this.path} is another one now`);
   }
@@ -296,15 +301,21 @@ function isBare(path: string): boolean {
   return found?.isFile() === true && found.dev !== nsfs && found.size === 0;
 }
 
-function leadsTo(path: string, { dev, ino }: Identity): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found !== undefined && found.dev === dev && found.ino === ino;
+function leadsTo(path: string, identity: Identity): boolean {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found !== undefined && isThat(found, identity);
 }
 
+const isThat = (found: BigIntStats, { dev, ino, born }: Identity): boolean =>
+  Number(found.dev) === dev &&
+  Number(found.ino) === ino &&
+  (born === undefined || String(found.ctimeNs) === born);
+
 function identify(path: string): Identity {
-  const { dev, ino } = statSync(path);
-  if (dev !== nsfs) throw new NgError('EINVAL', `${path} is not a namespace`);
-  return { dev, ino };
+  const { dev, ino, ctimeNs } = statSync(path, { bigint: true });
+  if (Number(dev) !== nsfs) throw new NgError('EINVAL', `${path} is not a namespace`);
+  const identity = { dev: Number(dev), ino: Number(ino) };
+  return path.startsWith('/proc/') ? identity : { ...identity, born: String(ctimeNs) };
 }
 
 /** Which kind of namespace a file is, only the kernel can tell: every network has interfaces to ask for. */

@@ -29,7 +29,7 @@ const fields =
     Object.entries(needed).every(([name, shape]) => Object.hasOwn(value, name) && shape(value[name])) &&
     Object.entries(optional).every(([name, shape]) => !Object.hasOwn(value, name) || shape(value[name]));
 
-const isIdentity = fields({ dev: isCount, ino: isCount });
+const isIdentity = fields({ dev: isCount, ino: isCount }, { born: isText });
 const isNamespace = fields(
   { name: isText, path: isText, identity: isIdentity, created: isTruth },
   { utsPath: isText, utsIdentity: isIdentity, pid: isCount },

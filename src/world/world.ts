@@ -117,7 +117,10 @@ export class World {
     const boot = bootId();
     const rebooted = state.boot !== boot;
     // It was empty then: what is there now others made.
-    if (rebooted) for (const path of state.made) if (path.startsWith('/run/')) state.made.delete(path);
+    if (rebooted) {
+      for (const path of state.made) if (path.startsWith('/run/')) state.made.delete(path);
+      this.interfaces.survivors.expectNone();
+    }
     for (const path of made) state.apply({ made: path });
     const complete = damage === undefined && entries.length > 0;
     if (state.stopping && complete) state.end();

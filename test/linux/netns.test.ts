@@ -52,6 +52,23 @@ describeReal('namespaces', () => {
     }
   });
 
+  it('are not those that others made under their name later, though they have their number', async () => {
+    const namespace = Namespace.create(t.box.name());
+    const { name, path } = namespace;
+    const state = namespace.state();
+    expect(Namespace.restore(state).linked).toBe(true);
+    ip('netns', 'del', name);
+    ip('netns', 'add', name);
+    // The kernel gives the lowest number that is free, which may take a while to be.
+    const { ino } = statSync(path);
+    const restored = Namespace.restore({ ...state, identity: { ...state.identity, ino } });
+    expect([restored.linked, restored.utsLinked]).toEqual([false, true]);
+    expect(() => restored.open()).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+    await restored.remove();
+    expect(existsSync(path)).toBe(true);
+    ip('netns', 'del', name);
+  });
+
   it('are refused when the name is taken or none', () => {
     const { name } = t.box.netns();
     expect(() => Namespace.create(name)).toThrow(expect.objectContaining({ code: 'EEXIST' }));

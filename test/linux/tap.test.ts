@@ -55,6 +55,26 @@ describeReal('TAP interfaces', () => {
     expect([...host.orphans([t.box.netnsOf(vnet)])].map(({ link }) => link.name)).toEqual(['e1']);
   });
 
+  it('are taken up as themselves only, whatever others are called and however namespaces are numbered', () => {
+    const [here, there] = [t.box.vnet(), t.box.vnet()];
+    const old = t.box.host({ instance: 'lab' });
+    const [first, second] = ['e0', 'e1'].map((name) => old.createEthernet(here, name, quiet));
+    const kept = [first!, second!].map((device) => device.resume());
+    old.keepAll();
+    for (const fd of old.handOver().values()) closeSync(fd);
+    const netns = t.box.netnsOf(here).name;
+    ip('-n', netns, 'link', 'del', 'e0');
+    ip('-n', netns, 'link', 'set', 'e1', 'name', 'e0');
+
+    const host = t.box.host({ instance: 'lab', report: () => {} });
+    expect(code(() => host.resumeEthernet(here, kept[0], quiet)).code).toBe('EEXIST');
+    expect(host.resumeEthernet(here, kept[1], quiet).name).toBe('e0');
+    // After a reboot the namespace of another vnet may have the number.
+    host.survivors.expectNone();
+    expect(host.resumeEthernet(there, { ...kept[1], name: 'e0' }, quiet).name).toBe('e0');
+    expect(ipJson('-n', t.box.netnsOf(there).name, 'link').map((link) => link.ifname)).toEqual(['lo', 'e0']);
+  });
+
   it('have the offloads that the kernel grants, or none: as they were told, also when another host takes them up', () => {
     const CSUM_TSO = 0x07; // TUN_F_CSUM, TSO4, TSO6; what else there is came with later kernels
     const { path } = t.box.netns();

@@ -24,6 +24,7 @@ export interface Found {
 export class Survivors {
   /** Descriptors that another process gave us, by `<inode of the namespace>/<index of the interface>`. */
   private readonly inherited = new Map<string, number>();
+  private none = false;
 
   constructor(
     /** What marks an interface as ours: the first word of its alias. */
@@ -39,6 +40,11 @@ export class Survivors {
     return alias === this.mark || alias.startsWith(`${this.mark} `);
   }
 
+  /** Notes that the system was started anew: what looks like one that is sought was made since. */
+  expectNone(): void {
+    this.none = true;
+  }
+
   /** Takes over descriptors that another process handed over, for `open`. */
   inherit(taps: ReadonlyMap<string, number>): void {
     for (const [key, fd] of taps) this.inherited.set(key, fd);
@@ -50,15 +56,20 @@ export class Survivors {
     this.inherited.clear();
   }
 
-  /** The administrator may have given it another alias: then it is known by its index and address. */
+  /**
+   * The administrator may have changed one of index (by moving it to and fro), alias and address, and the name. One that
+   * has only its name is another one.
+   */
   find(vnet: Vnet, { netns: inode, index, name, mac }: Kept): Found | undefined {
+    if (this.none) return undefined;
     for (const spec of this.whereabouts(vnet)) {
       const path = spec instanceof Namespace ? spec.path : spec;
       if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) continue;
-      const links = new Rtnetlink(path).linksOf([index, name]).filter((link) => link?.kind === 'tun');
-      const link =
-        links.find((one) => this.isMarked(one!)) ??
-        links.find((one) => one!.index === index && Buffer.from(one!.address).toString('hex') === mac);
+      const link = new Rtnetlink(path).linksOf([index, name]).find((found) => {
+        if (found?.kind !== 'tun') return false;
+        const hasAddress = Buffer.from(found.address).toString('hex') === mac;
+        return [found.index === index, this.isMarked(found), hasAddress].filter(Boolean).length >= 2;
+      });
       return link && { spec, inode, link };
     }
     return undefined;
