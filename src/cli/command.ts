@@ -1,4 +1,4 @@
-import { NgError } from '../netgraph/errors.js';
+import { NgError, strerror } from '../netgraph/errors.js';
 
 /** Exit codes that FreeBSD's tools use, sysexits(3). */
 export const EX = {
@@ -96,9 +96,17 @@ export function getopt(argv: readonly string[], spec: string): Parsed {
   return { options, operands: argv.slice(i) };
 }
 
+/** Whether an error is one of a file, a program or another thing of the system, and not of ours or of netgraph. */
+export const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error && !(error instanceof NgError);
+
+/** What strerror(3) says of an error of the system. */
+export const reasonOf = (error: unknown): string => strerror(NgError.fromSystem(error).errno);
+
 /**
  * Runs a tool: whatever it resolves to is the exit code. A UsageError prints its sentence and the usage lines and
- * exits 64; a Failure, any error with `exitCode` and an NgError print `name: text`. Others are defects and thrown.
+ * exits 64; a Failure, any error with `exitCode`, an NgError and an error of the system print `name: text`. Others are
+ * defects and thrown.
  */
 export async function runTool(
   name: string,
@@ -121,6 +129,10 @@ function report(name: string, usage: string, error: unknown): number {
     return EX.USAGE;
   }
   if (!(error instanceof Error)) throw error;
+  if (isSystemError(error)) {
+    complain(`${name}: ${error.path === undefined ? error.syscall : error.path}: ${reasonOf(error)}\n`);
+    return EX.OSERR;
+  }
   const { exitCode = error instanceof NgError ? EX.OSERR : undefined } = error as { exitCode?: unknown };
   if (typeof exitCode !== 'number') throw error;
   complain(`${name}: ${error.message}\n`);

@@ -133,7 +133,11 @@ function describe(status: DaemonStatus): string {
   const { memory } = status;
   const lines = [
     `netgraph ${status.version}, process ${status.pid}, up ${status.uptime} s`,
-    `${status.jails} jails, ${status.nodes} nodes, ${status.interfaces.length} interfaces`,
+    [
+      count(status.jails, 'jail'),
+      count(status.nodes, 'node'),
+      count(status.interfaces.length, 'interface'),
+    ].join(', '),
     `${memory ? `memory ${(memory.rss / 2 ** 20).toFixed(0)} MiB, ` : ''}socket ${status.socket}`,
     ...status.notices,
     `capabilities ${status.capabilities.join(' ') || 'none'}`,
@@ -149,6 +153,8 @@ function describe(status: DaemonStatus): string {
   }
   return lines.join('\n');
 }
+
+const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 function expectNone(words: string[]): void {
   const { operands } = getopt(words, '');

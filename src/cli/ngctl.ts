@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { isatty } from 'node:tty';
 import { NetgraphClient, NgError, strerror } from '../client/index.js';
-import { complain, EX, fail, getopt, print, runTool, UsageError } from './command.js';
+import { complain, EX, fail, getopt, print, reasonOf, runTool, UsageError } from './command.js';
 import { commands } from './ngctl/commands.js';
 import { fileLines, lines, openFile } from './ngctl/lines.js';
 import { Shell, Status } from './ngctl/shell.js';
@@ -60,11 +60,20 @@ function settingsFrom(options: ReturnType<typeof getopt>['options']): Settings {
   return settings;
 }
 
+/** The lines of a file, which must be there at once. */
 function commandsIn(path: string): AsyncIterable<string> {
+  const unreadable = (error: unknown) => fail(EX.NOINPUT, `${path}: ${reasonOf(error)}`);
+  async function* read(fd: number) {
+    try {
+      yield* fileLines(fd);
+    } catch (error) {
+      unreadable(error);
+    }
+  }
   try {
-    return fileLines(openFile(path));
+    return read(openFile(path));
   } catch (error) {
-    fail(EX.NOINPUT, `${path}: ${strerror(NgError.fromSystem(error).errno)}`);
+    return unreadable(error);
   }
 }
 

@@ -28,7 +28,7 @@ async function nghook(argv: string[]): Promise<number> {
     socket.trace = new DebugLog(warn, debug);
     const explain = debug > 0 || isatty(2);
     await connect(socket, path, hook, explain);
-    await sendMessages(socket, path, messages);
+    await sendMessages(socket, path, messages, explain);
     if (exec) {
       const { runProgram } = await import('./nghook/run.js');
       return await runProgram(socket, program, has('n'));
@@ -57,13 +57,19 @@ async function connect(socket: NetgraphSocket, path: string, hook: string, expla
   }
 }
 
-async function sendMessages(socket: NetgraphSocket, path: string, messages: string[]): Promise<void> {
+async function sendMessages(
+  socket: NetgraphSocket,
+  path: string,
+  messages: string[],
+  explain: boolean,
+): Promise<void> {
   for (const line of messages) {
     try {
       await socket.sendAscii(path, ...splitMessage(line));
     } catch (error) {
       if (!(error instanceof NgError)) throw error;
-      fail(EX.OSERR, `sending message '${line}': ${strerror(error.errno)}`);
+      const why = explain ? `\nnghook: (${error.message})` : '';
+      fail(EX.OSERR, `sending message '${line}': ${strerror(error.errno)}${why}`);
     }
   }
 }

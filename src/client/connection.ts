@@ -68,6 +68,7 @@ export class Connection {
   }
 
   async sendFrame(hook: string | undefined, data: Uint8Array): Promise<void> {
+    if (!(data instanceof Uint8Array)) throw new TypeError('the bytes of a frame are a Uint8Array');
     if (hook?.includes('\0')) throw new NgError('EINVAL', 'a hook name has no NUL');
     if (hook === undefined) await this.request(Kind.FRAME_ONLY_HOOK, data);
     else await this.request(Kind.FRAME, hook, NUL, data);
@@ -86,7 +87,7 @@ export class Connection {
 
   private request(kind: number, ...parts: (Uint8Array | string)[]): Promise<Uint8Array> {
     if (this.lost !== undefined) return Promise.reject(this.lost);
-    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    const size = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
     if (size > MAX_RECORD - RECORD_OVERHEAD)
       return Promise.reject(new NgError('EMSGSIZE', `${size} bytes are too long for one message`));
     if (this.transport.writableLength > SEND_SPACE)

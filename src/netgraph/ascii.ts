@@ -32,7 +32,7 @@ export function asciiToBinary(type: NodeType, bytes: Uint8Array): Uint8Array {
   if (ascii.data.length === 0) throw new NgError('EINVAL', 'the message to convert has no text');
   const command = find(type, ({ name }) => name === ascii.name);
   if (command === undefined)
-    throw new NgError('ENOSYS', `a ${type.type} node has no command "${ascii.name}"`);
+    throw new NgError('ENOSYS', `a node of type ${type.type} has no command "${ascii.name}"`);
   const args = argumentsOf(command, ascii);
   const data = args === undefined ? undefined : parse(args, textOf(ascii.data), { size: CONVERT_SIZE }).bytes;
   const binary = new Message(command.cookie, command.spec.cmd, data);
@@ -50,7 +50,7 @@ export function binaryToAscii(type: NodeType, bytes: Uint8Array): Uint8Array {
   if (command === undefined)
     throw new NgError(
       'ENOSYS',
-      `a ${type.type} node has no ASCII form for command ${cmd} of cookie ${cookie}`,
+      `a node of type ${type.type} has no ASCII form for command ${cmd} of cookie ${cookie}`,
     );
   const args = argumentsOf(command, binary);
   const text = args === undefined ? '' : unparse(args, binary.data, { size: CONVERT_SIZE });

@@ -56,7 +56,7 @@ function call(
 
 function unknown({ node, message }: Delivery): NgError {
   const what = message.name === '' ? `${message.cmd} of cookie ${message.cookie}` : `"${message.name}"`;
-  return new NgError('EINVAL', `a ${node.type.type} node does not know message ${what}`);
+  return new NgError('EINVAL', `a node of type ${node.type.type} does not know message ${what}`);
 }
 
 const genericCommands = commandsOf(genericMessages);

@@ -16,7 +16,10 @@ function addHook(node: Node, name: string): Hook {
   node.graph.ask(node, () => node.behaviour.newHook?.(hook));
   const { hooks } = node.type;
   if (hooks !== undefined && !hooks.includes(name))
-    throw new NgError('EINVAL', `a ${node.type.type} node has no hook "${name}", only ${hooks.join(', ')}`);
+    throw new NgError(
+      'EINVAL',
+      `a node of type ${node.type.type} has no hook "${name}", only ${hooks.join(', ')}`,
+    );
   const { receive } = node.behaviour;
   if (typeof receive === 'function') hook.receive = receive;
   else if (Object.hasOwn(receive, name)) hook.receive = receive[name] ?? hook.receive;

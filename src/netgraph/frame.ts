@@ -27,7 +27,9 @@ export class Frame {
 
   constructor(bytes: Uint8Array, offset = 0, length = bytes.length - offset, offload = false) {
     // A Node Buffer would do but for its slice(), which copies nothing.
-    const plain = bytes.constructor === Uint8Array;
+    const plain = bytes?.constructor === Uint8Array;
+    if (!plain && !(bytes instanceof Uint8Array))
+      throw new TypeError('the bytes of a frame are a Uint8Array');
     this.bytes = plain ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.offset = offset;
     this.length = length;

@@ -1,9 +1,19 @@
 import { type Vnet, type VnetSystem, vnetDefine } from '../vnet/index.js';
+import { NG_VERSION } from './message.js';
 
 /** Nested deliveries before a frame is queued instead: bounds the stack in graphs with loops. */
 export const MAX_DEPTH = 256;
 /** Hops that one frame entering the graph may cause before the rest is queued. */
 export const MAX_HOPS = 16384;
+
+/** Numbers of ng_message.h and ng_socket.h by which programs find out what they talk to. */
+const CONSTANTS = [
+  ['abi_version', 12, 'Version of the interface to node types'],
+  ['msg_version', NG_VERSION, 'Version of control messages'],
+  ['family', 32, 'Protocol family of sockets'],
+  ['data.proto', 1, 'Protocol of data sockets'],
+  ['control.proto', 2, 'Protocol of control sockets'],
+] as const;
 
 const UNSET = -1;
 
@@ -72,7 +82,7 @@ export const limits = {
   maxClients: new Limit(1024),
 };
 
-/** Publishes the limits, where FreeBSD has them under its names. */
+/** Publishes the limits and what else there is below net.graph, where FreeBSD has it under its names. */
 export function registerLimits({ sysctls }: VnetSystem): void {
   const { maxNodes, maxHooks, maxInterfaces, maxData, maxDataOctets, maxDatagram } = limits;
   const { receiveSpace, maxReceiveSpace, maxClients } = limits;
@@ -91,6 +101,8 @@ export function registerLimits({ sysctls }: VnetSystem): void {
   );
   sysctls.uint('net.graph.maxclients', maxClients, 'Maximum number of connections from a jail to the daemon');
   sysctls.uint('net.graph.maxinterfaces', maxInterfaces, 'Maximum number of eiface nodes');
+  for (const [name, value, description] of CONSTANTS)
+    sysctls.proc(`net.graph.${name}`, 'int', description, () => value);
   sysctls.proc('net.graph.maxdepth', 'uint', 'Nested deliveries before a frame is queued', () => MAX_DEPTH);
   sysctls.proc('net.graph.maxhops', 'uint', 'Hops caused by a frame before it is queued', () => MAX_HOPS);
 }

@@ -51,7 +51,8 @@ export function restoreNode(graph: Netgraph, vnet: Node['vnet'], state: NodeStat
 export function restoreSettings(node: Node, settings: readonly SettingText[]): void {
   for (const [name, args] of settings) {
     const spec = node.type.messages[name];
-    if (spec === undefined) throw new NgError('ENOSYS', `a ${node.type.type} node has no message "${name}"`);
+    if (spec === undefined)
+      throw new NgError('ENOSYS', `a node of type ${node.type.type} has no message "${name}"`);
     const data = spec.args === undefined ? undefined : parse(spec.args, args).bytes;
     const message = new Message(node.type.cookie, spec.cmd, data);
     let refused: NgError | undefined;

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Jail, Jails } from '../jail/index.js';
+import { Jail, Jails } from '../jail/index.js';
 import { bootId, NETNS_DIRECTORY, TapHost, UTS_DIRECTORY } from '../linux/index.js';
 import { Netgraph, NgError, removeUnused } from '../netgraph/index.js';
 import type { OpenedJournal } from '../state/index.js';
@@ -86,9 +86,19 @@ export class World {
     return this.vnets.vnet0;
   }
 
-  /** Makes a socket node in the vnet of a jail, or in that of the host. */
-  socket(options: { jail?: Jail; name?: string } = {}): LocalSocket {
-    return new LocalSocket(this, options.jail?.vnet ?? this.vnet0, options.name);
+  /**
+   * Makes a socket node in the vnet of a jail, or in that of the host.
+   * @param options.jail one of `jails`, or its name or ID
+   * @throws NgError ENOENT there is no such jail, EADDRINUSE the name is taken
+   */
+  socket({ jail, name }: { jail?: Jail | string | number; name?: string } = {}): LocalSocket {
+    return new LocalSocket(this, jail === undefined ? this.vnet0 : this.jailOf(jail).vnet, name);
+  }
+
+  private jailOf(given: Jail | string | number): Jail {
+    const jail = given instanceof Jail ? given : this.jails.lookUp(undefined, String(given));
+    if (jail === undefined) throw new NgError('ENOENT', `there is no jail ${given}`);
+    return jail;
   }
 
   /** Resolves when what was taken down is gone from the system, too. */

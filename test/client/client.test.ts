@@ -111,6 +111,9 @@ describe('requests', () => {
     const client = await connect(answering());
     const huge = new Uint8Array(1 << 20);
     await expect(client.sendData('h', huge)).rejects.toMatchObject({ code: 'EMSGSIZE' });
+    // In UTF-8 it has twice as many bytes as letters.
+    await expect(client.nodeInfo('ü'.repeat(900_000))).rejects.toMatchObject({ code: 'EMSGSIZE' });
+    await expect(client.sendData('h', 'hello' as unknown as Uint8Array)).rejects.toThrow(TypeError);
     await expect(client.send('a\0b', new Message(1, 1))).rejects.toMatchObject({ code: 'EINVAL' });
   });
 });

@@ -12,6 +12,11 @@ describe('a frame', () => {
     expect(text(new Frame(Buffer.from('..frame'), 2))).toBe('frame');
   });
 
+  it('is made of bytes only', () => {
+    for (const wrong of ['hello', [1, 2], new Uint16Array(3), new ArrayBuffer(3), null])
+      expect(() => new Frame(wrong as unknown as Uint8Array)).toThrow(TypeError);
+  });
+
   it('that is retained has bytes of its own', () => {
     const storage = Buffer.from('..frame..');
     const kept = new Frame(storage, 2, 5).retain();

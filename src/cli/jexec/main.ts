@@ -1,5 +1,5 @@
 import { native } from '../../linux/native.js';
-import { fail, getopt, UsageError } from '../command.js';
+import { fail, getopt, reasonOf, UsageError } from '../command.js';
 import { findJail } from '../system.js';
 import { type Account, account, cleanEnvironment, loginVariables, planOf } from './enter.js';
 
@@ -56,8 +56,8 @@ export async function jexec(argv: readonly string[]): Promise<number> {
   try {
     return native.execIn(planOf({ jail, argv: command, env, cwd, user }));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'No such file or directory' : message;
-    return fail(1, `execvp(): ${command[0]}: ${reason}`);
+    const { syscall } = error as NodeJS.ErrnoException;
+    const what = syscall === 'chdir' ? `chdir(): ${cwd}` : `execvp(): ${command[0]}`;
+    return fail(1, `${what}: ${reasonOf(error)}`);
   }
 }

@@ -1,6 +1,6 @@
 /** `netgraph restore`: carries out what `netgraph save` printed, all of it or nothing. */
 import { type JailParameters, type JailStatus, NetgraphClient, NgError } from '../../client/index.js';
-import { complain, EX, fail, getopt, UsageError } from '../command.js';
+import { complain, EX, fail, getopt, reasonOf, UsageError } from '../command.js';
 import { commands } from '../ngctl/commands.js';
 import { fileLines, lines as linesOf, openFile } from '../ngctl/lines.js';
 import { Shell, Status } from '../ngctl/shell.js';
@@ -43,7 +43,7 @@ async function read(path: string): Promise<string[]> {
     for await (const line of source) lines.push(line);
     return lines;
   } catch (error) {
-    fail(EX.NOINPUT, `${path}: ${NgError.fromSystem(error).message}`);
+    fail(EX.NOINPUT, `${path}: ${reasonOf(error)}`);
   }
 }
 

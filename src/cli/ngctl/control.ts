@@ -1,5 +1,5 @@
 import { NgError } from '../../client/index.js';
-import { UsageError } from '../command.js';
+import { isSystemError, UsageError } from '../command.js';
 import { fileLines, openFile } from './lines.js';
 import { type Command, CommandFailed, nameOf, type Shell, Status } from './shell.js';
 
@@ -72,13 +72,11 @@ export const read: Command = {
     try {
       return await shell.runLines(fileLines(openFile(path)));
     } catch (error) {
-      if (!isFileError(error)) throw error;
+      if (!isSystemError(error)) throw error;
       throw new CommandFailed(path, NgError.fromSystem(error));
     }
   },
 };
-
-const isFileError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
 
 export const quit: Command = {
   usage: 'quit',

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { type LinkInfo, NgError, type NodeInfo } from '../../client/index.js';
 import { getopt, UsageError } from '../command.js';
 import { type Command, CommandFailed, during, type Shell } from './shell.js';
@@ -30,8 +30,12 @@ function fileWriter(path: string): (text?: string) => void {
   try {
     const fd = openSync(path, 'w');
     return (text) => {
-      if (text === undefined) closeSync(fd);
-      else writeSync(fd, text);
+      try {
+        if (text === undefined) closeSync(fd);
+        else writeFileSync(fd, text);
+      } catch (error) {
+        throw new CommandFailed(`Could not write to ${path}`, NgError.fromSystem(error));
+      }
     };
   } catch (error) {
     throw new CommandFailed(`Could not open ${path} for writing`, NgError.fromSystem(error));

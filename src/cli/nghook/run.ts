@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
-import { type NetgraphSocket, NgError, strerror } from '../../client/index.js';
-import { EX, fail } from '../command.js';
+import { type NetgraphSocket, NgError } from '../../client/index.js';
+import { EX, fail, reasonOf } from '../command.js';
 import { HOOK } from './relay.js';
 
 /**
@@ -18,7 +18,7 @@ export async function runProgram(
   try {
     await once(child, 'spawn');
   } catch (error) {
-    fail(EX.OSERR, `${program}: ${strerror(NgError.fromSystem(error).errno)}`);
+    fail(EX.OSERR, `${program}: ${reasonOf(error)}`);
   }
   // Which may fail, but whose end is not ours.
   const feeding = feed(socket, child).then(() => new Promise<never>(() => {}));

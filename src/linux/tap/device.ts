@@ -14,6 +14,9 @@ import { codeOf, native } from '../native.js';
 import { type Link, Rtnetlink } from '../rtnetlink.js';
 import type { TapHost } from './host.js';
 
+/** Longest name of an interface, in bytes: IFNAMSIZ less its NUL. */
+const MAX_NAME = 15;
+
 /** Tells an interface from all others: inode of its namespace, and index. */
 export const keyOf = (inode: number, index: number): string => `${inode}/${index}`;
 
@@ -75,6 +78,10 @@ export class TapDevice implements EthernetDevice, Port {
 
   setAddress(address: Uint8Array): void {
     if (address.length !== 6) throw new NgError('EINVAL', `${this.name}: an Ethernet address has 6 bytes`);
+    if (address[0] & 1 || address.every((byte) => byte === 0)) {
+      const text = Buffer.from(address).toString('hex').replace(/..\B/g, '$&:');
+      throw new NgError('EADDRNOTAVAIL', `${this.name}: ${text} is not the address of one station`);
+    }
     this.control(() => native.tapSetAddress(this.fd, address));
     this.take(addressNumber(address));
   }
@@ -89,6 +96,10 @@ export class TapDevice implements EthernetDevice, Port {
   }
 
   setName(name: string): void {
+    const length = Buffer.byteLength(name);
+    if (length === 0) throw new NgError('EINVAL', `${this.name}: an interface needs a name`);
+    if (length > MAX_NAME)
+      throw new NgError('ENAMETOOLONG', `"${name}" is too long for an interface: at most ${MAX_NAME} bytes`);
     this.inPlace((rtnetlink) => rtnetlink.setLink(this.index, { name }));
     this.lastName = name;
     this.events.changed?.();
