@@ -95,11 +95,13 @@ static Napi::Value pidfd_open_js(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd);
 }
 
-// lockFile(path): a descriptor that holds the lock, or null when another holds it.
+// lockFile(path): a descriptor that holds the lock, of a file which is made if need be, or of a directory; or null when
+// another holds it.
 static Napi::Value lock_file(const Napi::CallbackInfo& info) {
   const std::string path = string_arg(info, 0, "path");
   for (;;) {
     Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd.get() < 0 && errno == EISDIR) fd = Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd.get() < 0) fail("open", path);
     if (flock(fd.get(), LOCK_EX | LOCK_NB) < 0) {
       if (errno != EWOULDBLOCK) fail("flock", path);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Jail } from '../jail/index.js';
@@ -59,7 +59,8 @@ export class Daemon {
   quieting = false;
   /** What went wrong at the start, in sentences. */
   readonly notices: string[] = [];
-  private lock!: number;
+  /** Of the run directory and of the state directory. */
+  private locks!: readonly [number, number];
   private journal!: Journal;
 
   private constructor(
@@ -94,8 +95,16 @@ export class Daemon {
     if (lock === null) return undefined;
     rmSync(paths.socket, { force: true });
     const made = makeStateDirectory(paths, runDir);
+    const stateLock = lockFile(realpathSync(paths.stateDir));
+    if (stateLock === null) {
+      rmSync(paths.lock);
+      throw new NgError(
+        'EBUSY',
+        `the state directory ${paths.stateDir} is that of another daemon, which runs`,
+      );
+    }
     const daemon = new Daemon(paths, log);
-    daemon.lock = lock;
+    daemon.locks = [lock, stateLock];
     await daemon.takeUp({ made });
     daemon.world.prune();
     const mask = process.umask(0o177);
@@ -188,7 +197,7 @@ export class Daemon {
       const clients = this.movable().flatMap((connection) => connection.handOver() ?? []);
       const parcel = { taps: [...taps.keys()], clients: clients.map(({ state }) => state), edges };
       const fds = [...taps.values(), ...clients.map(({ fd }) => fd)];
-      await successor.handOver(parcel, [this.lock, descriptorOf(this.server), ...fds]);
+      await successor.handOver(parcel, [...this.locks, descriptorOf(this.server), ...fds]);
     } catch (error) {
       // One world is no place for two.
       await successor.abandon();
@@ -216,8 +225,8 @@ export class Daemon {
   /** Goes on in the place of another process. */
   private async takeOver(predecessor: Predecessor): Promise<void> {
     const { parcel, fds } = predecessor.receive();
-    const [lock, listening, ...others] = fds;
-    this.lock = lock;
+    const [lock, stateLock, listening, ...others] = fds;
+    this.locks = [lock, stateLock];
     await this.takeUp({ taps: new Map(parcel.taps.map((key, i) => [key, others[i]])) });
     await this.listen({ fd: listening });
     const clients = parcel.clients.flatMap((state, i) => {

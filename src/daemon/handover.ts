@@ -13,7 +13,7 @@ const DESCRIPTOR = 3;
 /** How long a successor may take for each step, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** What a successor is given, beside the journal. Its descriptors come in this order: lock, socket, taps, clients. */
+/** What a successor is given, beside the journal. Its descriptors come in this order: two locks, socket, taps, clients. */
 export interface Parcel {
   /** Names the interfaces, see TapHost.handOver. */
   readonly taps: readonly string[];

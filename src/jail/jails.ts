@@ -157,6 +157,7 @@ export class Jails extends Roster {
     this.checkRoom(viewer);
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
     const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
+    this.checkNotHeld(fullName);
     const adopted = settings.netns !== undefined;
     if (!adopted && settings.vnet === 'new' && !existsSync(NETNS_DIRECTORY)) {
       this.madeNetns = true;

@@ -79,6 +79,16 @@ export class Roster implements JailDirectory {
     if (taken !== undefined) throw new NgError('EEXIST', `jail ${name} exists, it has jid ${taken.id}`);
   }
 
+  /** One that was renamed has its files under the name that it began with. */
+  protected checkNotHeld(name: string): void {
+    const holder = [...this.jails.values()].find(({ namespace }) => namespace?.holds(name));
+    if (holder !== undefined)
+      throw new NgError(
+        'EEXIST',
+        `jail ${holder.name} was made as ${name}, its namespaces still have that name`,
+      );
+  }
+
   protected checkFreeId(id: number, viewer: Viewer): void {
     const taken = this.jails.get(id);
     if (taken === undefined && !this.waiting.has(id)) return;

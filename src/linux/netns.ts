@@ -4,6 +4,7 @@ import {
   closeSync,
   existsSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -26,7 +27,7 @@ interface Identity {
   ino: number;
   /**
    * Its ctime, nanoseconds since 1970. The number of a namespace that is gone is given to the next one; this tells them
-   * apart as long as the file is held by a mount. Below /proc, where it comes and goes, there is none.
+   * apart as long as the file is held by a mount. Those of /proc, which are links, come and go, and have none.
    */
   born?: string;
 }
@@ -44,6 +45,9 @@ export interface NamespaceState {
 
 /** What a namespace is adopted by: a name of `ip netns`, an absolute path, or a process. */
 export type NamespaceSpec = string | number;
+
+/** The inode of no namespace. */
+const NONE = 0;
 
 /** Index of `lo`, in every namespace. */
 const LOOPBACK = 1;
@@ -180,7 +184,9 @@ export class Namespace {
   static restore(state: NamespaceState): Namespace {
     const { name, path, utsPath, identity, utsIdentity, pid, created } = state;
     if (created) prepare(dirname(utsPath!));
-    return new Namespace(name, path, utsPath, identity, utsIdentity, pid, created);
+    // Where it was is something else now, and so may be what has its number.
+    const known = leadsTo(path, identity) ? identity : { ...identity, ino: NONE };
+    return new Namespace(name, path, utsPath, known, utsIdentity, pid, created);
   }
 
   /** Takes away what a process left that was killed in the midst of `create` or `createHostname`. */
@@ -206,9 +212,9 @@ export class Namespace {
     return this.identity.ino;
   }
 
-  /** Inode of the UTS namespace beside it, or undefined. */
+  /** Inode of the UTS namespace beside it; undefined when there is none, or none that is held any more. */
   get utsInode(): number | undefined {
-    return this.utsIdentity?.ino;
+    return this.utsLinked ? this.utsIdentity?.ino : undefined;
   }
 
   /** Whether its path still leads to it. When not, processes may still live in it. */
@@ -229,6 +235,11 @@ export class Namespace {
     if (isThat(fstatSync(fd, { bigint: true }), this.identity)) return fd;
     closeSync(fd);
     throw new NgError('ENOENT', `namespace ${this.name} is gone, ${this.path} is another one now`);
+  }
+
+  /** Whether it was made under this name, and has files with it. */
+  holds(name: string): boolean {
+    return this.created && basename(this.utsPath!) === name;
   }
 
   /** PIDs of the processes in it. Takes some 10 µs per process of the system. */
@@ -315,7 +326,7 @@ function identify(path: string): Identity {
   const { dev, ino, ctimeNs } = statSync(path, { bigint: true });
   if (Number(dev) !== nsfs) throw new NgError('EINVAL', `${path} is not a namespace`);
   const identity = { dev: Number(dev), ino: Number(ino) };
-  return path.startsWith('/proc/') ? identity : { ...identity, born: String(ctimeNs) };
+  return lstatSync(path).isSymbolicLink() ? identity : { ...identity, born: String(ctimeNs) };
 }
 
 /** Which kind of namespace a file is, only the kernel can tell: every network has interfaces to ask for. */

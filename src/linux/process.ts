@@ -26,7 +26,7 @@ export const peerCredentials = (connection: Connection): Peer =>
 export const namespaceOfPeer = (connection: Connection): Peer & { netInode: number; utsInode: number } =>
   attempt('peer', () => native.namespaceOfPeer(descriptorOf(connection)));
 
-/** An exclusive lock that goes with the process, or when the descriptor is closed; null when another has it. */
+/** An exclusive lock of a file or directory that goes with the process, or when the descriptor is closed; null when another has it. */
 export const lockFile = (path: string): number | null => attempt(`lock ${path}`, () => native.lockFile(path));
 
 /** Two ends of a connection, over which a process gives descriptors to another. */

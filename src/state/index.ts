@@ -1,1 +1,1 @@
-export { type Damage, Journal, type OpenedJournal } from './journal.js';
+export { type Damage, Journal, MustRewrite, type OpenedJournal } from './journal.js';

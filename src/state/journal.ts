@@ -65,7 +65,6 @@ export class Journal {
    */
   static open(path: string, check: (entry: unknown) => void = () => {}): OpenedJournal {
     try {
-      fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       const bytes = readIfAny(path);
       const { entries, end, fault } = scan(bytes, check);
       const damage = fault && { ...fault, keptAs: setAside(path) };
@@ -89,12 +88,13 @@ export class Journal {
   /**
    * Writes an entry with one write(2): from then on it survives the end of the process, and a moment later the loss of
    * power.
-   * @throws RangeError it is too long for a line; the journal is as before
+   * @throws MustRewrite it is too long for a line, or the file was removed; the journal is as before
    * @throws Error it could not be written (ENOSPC, say); the journal is as before
    */
   append(entry: unknown): void {
     const fd = this.descriptor();
     const line = encode(entry);
+    if (fs.fstatSync(fd).nlink === 0) throw new MustRewrite(`${this.path} was removed`);
     if (this.torn) this.cut();
     try {
       const written = fs.writeSync(fd, line, 0, line.length, this.end);
@@ -214,7 +214,7 @@ export class Journal {
         const file = await open(this.path, constants.O_RDONLY | constants.O_NOFOLLOW);
         await file.datasync().finally(() => file.close());
       } catch {
-        // It was removed, or the disk fails: then so will an append.
+        // It was removed, or the disk fails: that will be seen by an append.
       }
     }
     this.syncing = false;
@@ -225,13 +225,16 @@ function encode(entry: unknown): Buffer {
   const json = JSON.stringify(entry);
   if (json === undefined) throw new TypeError(`${typeof entry}: JSON has no such value`);
   const line = Buffer.from(`${checksum(json)} ${json}\n`);
-  if (line.length > MAX_LINE) throw new RangeError(`an entry of ${line.length} bytes is too long`);
+  if (line.length > MAX_LINE) throw new MustRewrite(`an entry of ${line.length} bytes is too long`);
   return line;
 }
 
 function checksum(json: string | Buffer): string {
   return crc32(json).toString(16).padStart(8, '0');
 }
+
+/** It takes no more of them line by line, but can be written anew. */
+export class MustRewrite extends Error {}
 
 /** Something about a line that no kill explains. */
 class Fault extends Error {}
@@ -349,6 +352,7 @@ function makeFile(path: string): number {
  * @returns its descriptor
  */
 function replaceFile(path: string, content: Buffer): number {
+  fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = temporaryOf(path);
   const fd = makeFile(temporary);
   try {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { JailJournal, JailState } from '../jail/index.js';
 import { type Hook, isLasting, type Node, nodeState, type Observer } from '../netgraph/index.js';
-import type { Journal } from '../state/index.js';
+import { type Journal, MustRewrite } from '../state/index.js';
 import type { Waiting } from './restore.js';
 import { type EdgeState, type Entry, WorldState } from './state.js';
 import type { World } from './world.js';
@@ -217,8 +217,8 @@ export class Keeper implements Observer, JailJournal {
     try {
       this.journal.append(this.pending);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.fallBehind(); // too long for a line
+      if (!(error instanceof MustRewrite)) throw error;
+      this.fallBehind();
     }
   }
 

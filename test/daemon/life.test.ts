@@ -211,6 +211,18 @@ describeReal('the daemon', () => {
     expect(await box.sh(EVERYTHING)).toBe(before);
   });
 
+  it('has its state to itself, and writes it anew when somebody took it away', async () => {
+    const { box } = t;
+    const other = 'NETGRAPH_RUN_DIR=/run/other';
+    const refused = `${other} jls 2>/dev/null; grep -c "state directory .* is that of another daemon" /run/other/daemon.log; rm -r /run/other`;
+    expect(await box.sh(`jail -c name=a vnet persist; ${refused}`)).toMatch(/^[1-3]\n$/);
+    expect(await box.sh(`netgraph restart >/dev/null; ${refused}; jls name`)).toMatch(/^[1-3]\na\n$/);
+    expect(await box.sh('rm -r /run/state; jail -c name=b vnet persist')).toBe('');
+    const { pid } = await box.status();
+    expect(await box.sh(`kill -9 ${pid}; sleep 0.2; jls name`)).toBe('a\nb\n');
+    expect((await box.status()).notices).toEqual([]);
+  });
+
   it('is stopped in no time where nobody buries the dead', async () => {
     const { box } = t;
     // As in a container whose first process is `sleep infinity`.

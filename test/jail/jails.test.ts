@@ -136,6 +136,16 @@ describeReal('jails', () => {
     await other.close();
   });
 
+  it('that were renamed keep the files that they were made with', async () => {
+    await create('a');
+    await modify('a', { name: 'b' });
+    const held = 'jail b was made as a, its namespaces still have that name';
+    await expect(create('a')).rejects.toThrow(held);
+    await expect(create('a', { vnet: 'inherit' })).rejects.toThrow(held);
+    expect(await t.box.sh('jexec b hostname')).toBe('a\n');
+    await modify('b', { name: 'a' });
+  });
+
   it('go when they need not persist and the last process in them has ended', async () => {
     await create('a');
     const child = t.box.spawn('jexec', 'a', 'cat');

@@ -82,6 +82,20 @@ describeReal('removing a jail', () => {
     await host.close();
   });
 
+  it('ends nobody else, though his hostname has the number of one that is gone', async () => {
+    const host = await t.box.client();
+    await create(host, 'a');
+    const strangers = `I=$(stat -c %i /run/netgraph/uts/a); umount /run/netgraph/uts/a; sleep 0.2
+      for i in $(seq 60); do
+        unshare --uts sleep 1003 & sleep 0.02
+        [ "$(stat -Lc %i /proc/$!/ns/uts)" = $I ] && break
+      done >/dev/null 2>&1; pgrep -fc '^sleep 1003'`;
+    const count = await t.box.sh(strangers);
+    await remove(host, 'a');
+    expect(await t.box.sh("pgrep -fc '^sleep 1003'")).toBe(count);
+    await host.close();
+  });
+
   it('makes nobody in it one of the host meanwhile', async () => {
     const host = await t.box.client();
     const request = Buffer.from(encodeRecord(Kind.CALL, 1, '{"method":"jail.list"}')).toString('hex');

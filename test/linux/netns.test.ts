@@ -1,5 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { expect, it } from 'vitest';
 import { Namespace, ownInode, processesIn, Rtnetlink, UTS_DIRECTORY } from '../../src/linux/index.js';
 import { describeReal } from '../support/sandbox.js';
@@ -67,6 +76,22 @@ describeReal('namespaces', () => {
     await restored.remove();
     expect(existsSync(path)).toBe(true);
     ip('netns', 'del', name);
+  });
+
+  it('may be known by a link to that of a process', async () => {
+    const child = spawn('unshare', ['--net', 'sleep', '60']);
+    await until(() => statSync(`/proc/${child.pid}/ns/net`).ino !== ownInode());
+    const link = `${process.env.TMPDIR}/${t.box.name()}`;
+    symlinkSync(`/proc/${child.pid}/ns/net`, link);
+    try {
+      const namespace = Namespace.adopt(link);
+      expect(namespace.linked).toBe(true);
+      expect(Namespace.restore(namespace.state()).linked).toBe(true);
+      closeSync(namespace.open());
+    } finally {
+      rmSync(link);
+      child.kill();
+    }
   });
 
   it('are refused when the name is taken or none', () => {

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { defineNode } from '../../src/netgraph/index.js';
 import { nodeTypes } from '../../src/nodes/index.js';
+import { MustRewrite } from '../../src/state/index.js';
 import type { Vnet } from '../../src/vnet/index.js';
 import { checkEntries } from '../../src/world/entries.js';
 import { Keeper } from '../../src/world/keeper.js';
@@ -41,7 +42,7 @@ class Notebook {
   append(entries: unknown): void {
     this.ask();
     const text = JSON.stringify(entries);
-    if (text.length > this.longest) throw new RangeError('too long');
+    if (text.length > this.longest) throw new MustRewrite('too long');
     this.lines.push(JSON.parse(text));
     checkEntries(this.lines.at(-1));
   }
@@ -224,7 +225,7 @@ describe('a world that is kept', () => {
   it('is behind still when it could not be written anew, and a shorter journal was called off', async () => {
     const world = simulatedWorld();
     const { keeper, notebook } = keep(world);
-    notebook.fault = new RangeError('too long');
+    notebook.fault = new MustRewrite('too long');
     world.graph.makeNode(world.vnet0, 'hub');
     keeper.commit();
     notebook.fault = undefined;
