@@ -71,6 +71,8 @@ export class Poller {
 
 /** Makes namespaces held by new files, `lo` up; utsPath '' makes none of that kind. @throws EEXIST */
 export function netnsCreate(netPath: string, utsPath: string, hostname: string): void;
+/** Changes the hostname of a UTS namespace. */
+export function setHostname(uts: number, hostname: string): void;
 /** A descriptor of a new namespace that has no name and goes with its last user. */
 export function netnsAnonymous(): number;
 /** Makes a directory for namespace files, mounted on itself and shared as ip-netns(8) does. */

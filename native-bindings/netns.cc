@@ -122,6 +122,17 @@ static Napi::Value netns_create(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// setHostname(uts, hostname)
+static Napi::Value set_hostname(const Napi::CallbackInfo& info) {
+  const Fd uts = open_namespace(info[0]);
+  const std::string hostname = string_arg(info, 1, "hostname");
+  on_own_thread([&] {
+    if (setns(uts.get(), CLONE_NEWUTS) < 0) fail("setns", "CLONE_NEWUTS");
+    if (sethostname(hostname.data(), hostname.size()) < 0) fail("sethostname", hostname);
+  });
+  return info.Env().Undefined();
+}
+
 // netnsAnonymous(): a descriptor of a fresh network namespace without a name, gone with its last user.
 static Napi::Value netns_anonymous(const Napi::CallbackInfo& info) {
   Fd fd;
@@ -174,6 +185,7 @@ static Napi::Value holder_remove(const Napi::CallbackInfo& info) {
 
 void init_netns(Napi::Object exports) {
   define<netns_create>(exports, "netnsCreate");
+  define<set_hostname>(exports, "setHostname");
   define<netns_anonymous>(exports, "netnsAnonymous");
   define<prepare_directory>(exports, "prepareHolderDirectory");
   define<remove_directory>(exports, "removeHolderDirectory");

@@ -73,7 +73,7 @@ export function jailStatus(jail: Jail): JailStatus {
     jid: jail.id,
     name: jail.name,
     parent: jail.parent?.id ?? 0,
-    hostname: settings.hostname || jail.name,
+    hostname: jail.hostname,
     path: settings.path,
     vnet: settings.vnet,
     persist: settings.persist,

@@ -1,18 +1,8 @@
-import type { Namespace, NamespaceState } from '../linux/index.js';
+import type { Namespace } from '../linux/index.js';
+import { NgError } from '../netgraph/errors.js';
 import type { InVnet, Vnet } from '../vnet/index.js';
 import type { JailSettings } from './parameters.js';
-
-/** What a program that starts anew knows of a jail. JSON. */
-export interface JailState {
-  readonly id: number;
-  /** ID of the jail it is in, 0 for the host. */
-  readonly parent: number;
-  readonly settings: JailSettings;
-  readonly adopted: boolean;
-  /** `making` and `removing`: that was under way. */
-  readonly stage: 'making' | 'made' | 'removing';
-  readonly namespace?: NamespaceState;
-}
+import type { JailState } from './state.js';
 
 /** One jail: a network namespace (unless it shares its parent's) and a hostname. */
 export class Jail implements InVnet {
@@ -40,6 +30,18 @@ export class Jail implements InVnet {
   /** The full name, with the names of the jails around it: `outer.inner`. */
   get name(): string {
     return this.parent === undefined ? this.settings.name : `${this.parent.name}.${this.settings.name}`;
+  }
+
+  /** Its hostname, as far as it is for us to say. */
+  get hostname(): string {
+    return this.settings.hostname || this.name;
+  }
+
+  /** @throws NgError EPERM it is that of a namespace which others made */
+  setHostname(hostname: string): void {
+    if (!this.adopted) this.namespace?.setHostname(hostname);
+    else if (hostname !== this.hostname)
+      throw new NgError('EPERM', `jail ${this.name}: the hostname belongs to whoever made its namespace`);
   }
 
   /** Whether this jail is `other` or somewhere inside it. */

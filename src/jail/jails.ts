@@ -12,10 +12,11 @@ import {
 } from '../linux/index.js';
 import { NgError } from '../netgraph/index.js';
 import type { VnetSystem } from '../vnet/index.js';
-import { Jail, type JailState } from './jail.js';
+import { Jail } from './jail.js';
 import { applyParameters, type JailSettings } from './parameters.js';
 import { endProcesses } from './processes.js';
 import { Roster, type Viewer } from './roster.js';
+import { fullNames, type JailState, outermostFirst } from './state.js';
 import { Turns } from './turns.js';
 
 /** Hears of namespaces that others deleted. */
@@ -94,11 +95,12 @@ export class Jails extends Roster {
     return this.turns.take(jail.outermost, async () => {
       if (jail.dying) throw new NgError('ENOENT', `jail ${jail.name} was removed`);
       const settings = applyParameters(jail.settings, parameters);
-      for (const fixed of ['jid', 'vnet', 'netns', 'hostname'] as const) {
+      for (const fixed of ['jid', 'vnet', 'netns', 'path'] as const) {
         if (settings[fixed] !== jail.settings[fixed])
           throw new NgError('EINVAL', `jail ${jail.name}: ${fixed} cannot be changed once it is made`);
       }
       if (settings.name !== jail.settings.name) this.checkFree(settings.name, jail.parent);
+      if (parameters['host.hostname'] !== undefined) jail.setHostname(settings.hostname);
       jail.settings = settings;
       this.journal?.jail(jail.state());
       await this.expire(jail);
@@ -381,22 +383,3 @@ export class Jails extends Roster {
 
 /** Digits alone are a process. */
 const specOf = (netns: string): NamespaceSpec => (/^\d+$/.test(netns) ? Number(netns) : netns);
-
-/** Of jails by ID, also of those that are gone. */
-function fullNames(states: readonly JailState[]): Map<number, string> {
-  const names = new Map<number, string>();
-  for (const { id, parent, settings } of outermostFirst(states)) {
-    const outer = names.get(parent);
-    names.set(id, outer === undefined ? settings.name : `${outer}.${settings.name}`);
-  }
-  return names;
-}
-
-/** Those that others are in before those; without what is in itself, by whatever way. */
-function outermostFirst(states: readonly JailState[]): JailState[] {
-  const sorted = [...states].sort((a, b) => a.id - b.id);
-  const ids = new Set(sorted.map(({ id }) => id));
-  const placed = sorted.filter(({ parent }) => !ids.has(parent));
-  for (const { id } of placed) placed.push(...sorted.filter(({ parent }) => parent === id));
-  return placed;
-}

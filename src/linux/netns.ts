@@ -231,10 +231,23 @@ export class Namespace {
 
   /** A descriptor, for the caller to close soon: it keeps the namespace alive. @throws NgError ENOENT */
   open(): number {
-    const fd = attempt(`namespace ${this.name}`, () => openSync(this.path, 'r'));
-    if (isThat(fstatSync(fd, { bigint: true }), this.identity)) return fd;
-    closeSync(fd);
-    throw new NgError('ENOENT', `namespace ${this.name} is gone, ${this.path} is another one now`);
+    return openThat(this.name, this.path, this.identity);
+  }
+
+  /**
+   * Changes the hostname beside it.
+   * @throws NgError EPERM the namespace was adopted, its hostname is that of others; ENOENT it is gone
+   */
+  setHostname(hostname: string): void {
+    const { name, utsPath, utsIdentity } = this;
+    if (!this.created || utsPath === undefined || utsIdentity === undefined)
+      throw new NgError('EPERM', `namespace ${name} was there before, its hostname cannot be changed`);
+    const fd = openThat(name, utsPath, utsIdentity);
+    try {
+      attempt(`hostname of ${name}`, () => native.setHostname(fd, hostname));
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Whether it was made under this name, and has files with it. */
@@ -315,6 +328,13 @@ function isBare(path: string): boolean {
 function leadsTo(path: string, identity: Identity): boolean {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   return found !== undefined && isThat(found, identity);
+}
+
+function openThat(name: string, path: string, identity: Identity): number {
+  const fd = attempt(`namespace ${name}`, () => openSync(path, 'r'));
+  if (isThat(fstatSync(fd, { bigint: true }), identity)) return fd;
+  closeSync(fd);
+  throw new NgError('ENOENT', `namespace ${name} is gone, ${path} is another one now`);
 }
 
 const isThat = (found: BigIntStats, { dev, ino, born }: Identity): boolean =>

@@ -24,11 +24,15 @@ describeReal('jails, for real', () => {
         'jexec demo sh -c "exit 7"',
         'jail -m name=demo children.max=3',
         'jail -m name=demo vnet=inherit',
+        'jail -m name=demo path=/run',
+        'jail -m name=demo path=/',
         'jail -cm name=demo persist',
         'jail -c name=demo persist',
         'jls -s -j demo',
         'jail -rc name=demo vnet persist',
         'jls jid name host.hostname',
+        'jail -rm name=demo path=/run host.hostname=new persist',
+        'jls jid path host.hostname vnet',
         'jail -r demo',
         'jail -r demo',
         'jls -c -j demo',
@@ -43,10 +47,13 @@ lo
 (exit 7)
 jail: vnet cannot be changed after creation
 (exit 1)
+jail: path cannot be changed after creation
+(exit 1)
 jail: "demo" already exists
 (exit 1)
 host=new ip4=new ip6=new name=demo path=/ persist vnet=new host.hostname=demo.example.net
 2 demo demo
+3 /run new inherit
 jail: "demo" not found
 (exit 1)
 (exit 1)

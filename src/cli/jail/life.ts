@@ -88,10 +88,10 @@ export class Lives {
 
   /** The parameter for whose change a jail must be made anew, if there is one. */
   fixedChange({ parameters }: Target, jail: JailStatus): string | undefined {
-    const { vnet, netns, 'host.hostname': hostname } = parameters.forDaemon();
+    const { vnet, netns, path } = parameters.forDaemon();
     if (vnet !== undefined && vnet !== jail.vnet) return 'vnet';
     if (netns !== undefined && !jail.adopted) return 'netns';
-    return hostname !== undefined && hostname !== jail.hostname ? 'host.hostname' : undefined;
+    return path !== undefined && path !== jail.path ? 'path' : undefined;
   }
 
   /** @param bare without any of the commands that belong to it */
