@@ -8,10 +8,11 @@ import { configuredJails } from '../../src/cli/jail/config.js';
 /** Names and values of each jail of a text. */
 const jails = (text: string) =>
   Object.fromEntries(
-    configuredJails(parseConf(text, 'jail.conf')).map(({ name, parameters }) => [
-      name,
-      Object.fromEntries(parameters.entries()),
-    ]),
+    configuredJails(parseConf(text, 'jail.conf')).map(({ name, parameters, failure, refusal }) => {
+      const wrong = failure ?? refusal;
+      if (wrong !== undefined) throw wrong;
+      return [name, Object.fromEntries(parameters.entries())];
+    }),
   );
 
 describe('jail.conf(5)', () => {
@@ -109,11 +110,11 @@ tinued"; }`;
     ['x { exec.start = "a; }', 'jail.conf line 1: unterminated string'],
     ['/* x', 'jail.conf line 1: unterminated comment'],
     [`x { path = \${a\n; }`, 'jail.conf line 1: unterminated variable'],
-    ['x { path = $a; }', 'x: path: variable "a" not found'],
-    ['$a = $b; $b = "c$a"; x { path = $a; }', 'x: a: variable loop'],
-    ['$a = 1, 2; x { path = "/$a"; }', 'x: path: array cannot be substituted inline'],
-    ['$path = 1; x { path = /; }', 'x: variable "$path" cannot have the same name as a parameter.'],
-    ['x { colour = red; }', 'x: unknown parameter: colour'],
+    ['x { path = $a; }', 'path: variable "a" not found'],
+    ['$a = $b; $b = "c$a"; x { path = $a; }', 'a: variable loop'],
+    ['$a = 1, 2; x { path = "/$a"; }', 'path: array cannot be substituted inline'],
+    ['$path = 1; x { path = /; }', 'variable "$path" cannot have the same name as a parameter.'],
+    ['x { colour = red; }', 'unknown parameter: colour'],
   ])('%j is refused: %s', (text, message) => {
     expect(() => jails(text)).toThrow(expect.objectContaining({ exitCode: 1, message }));
   });

@@ -128,6 +128,41 @@ jail: open /run/none.conf: No such file or directory
 `);
   });
 
+  it('of a file are made and removed although others in it cannot be', async () => {
+    expect(
+      await told(
+        `cat >/run/jail.conf <<'EOF'
+persist;
+bad { foo; }
+worse { path = $nowhere; }
+loop { depend = loop; }
+needy { depend = bad; }
+good { }
+EOF`,
+        'jail -f /run/jail.conf -c',
+        'jail -c name=bad persist',
+        'jail -f /run/jail.conf -r bad',
+        'jail -f /run/jail.conf -r "*"',
+        'jail -f /run/jail.conf -e " "',
+        'jls name',
+      ),
+    ).toBe(`jail: bad: unknown parameter: foo
+jail: worse: path: variable "nowhere" not found
+jail: loop: dependency loop
+jail: needy: skipped
+good: created
+(exit 1)
+bad: removed
+good: removed
+jail: bad: unknown parameter: foo
+jail: worse: path: variable "nowhere" not found
+name=loop persist depend=loop
+name=needy persist depend=bad
+name=good persist
+(exit 1)
+`);
+  });
+
   it('get interfaces and give them back', async () => {
     expect(
       await told(

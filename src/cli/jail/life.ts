@@ -17,6 +17,12 @@ export interface Target {
   /** Its name in the file; undefined for one described on the command line, whose messages go without. */
   label?: string;
   parameters: Parameters;
+  /** Labels of those that it needs to be there. */
+  needs?: readonly string[];
+  /** Why nothing can be done to it. */
+  failure?: Failure;
+  /** Why it can be neither made nor changed. */
+  refusal?: Failure;
 }
 
 export interface Reports {

@@ -7,6 +7,7 @@ import { readConf } from './conf.js';
 import { type ConfiguredJail, configuredJails, isWild, matchesWild } from './config.js';
 import { keyOf, Lives, type Target } from './life.js';
 import { type JailOptions, parseJail } from './options.js';
+import { inOrder, needsOf } from './order.js';
 import { Parameters, quoteValue } from './parameters.js';
 
 export const USAGE = `usage: jail [-dhilqv] [-J jid_file] [-u username] [-U username]
@@ -25,11 +26,23 @@ const CONF_FILE = '/etc/jail.conf';
 export async function jail(argv: readonly string[]): Promise<number> {
   const options = parseJail(argv);
   if (options.exhibit !== undefined) {
-    for (const { parameters } of configuredJails(readConf(options.file ?? CONF_FILE)))
-      print(`${describe(parameters).join(options.exhibit)}\n`);
-    return EX.OK;
+    return exhibit(configuredJails(readConf(options.file ?? CONF_FILE)), options.exhibit);
   }
   return withDaemon((client) => new Run(client, options).run());
+}
+
+/** `-e` */
+function exhibit(jails: readonly ConfiguredJail[], separator: string): number {
+  let status: number = EX.OK;
+  for (const { name, parameters, failure, refusal } of jails) {
+    const wrong = failure ?? refusal;
+    if (wrong === undefined) print(`${describe(parameters).join(separator)}\n`);
+    else {
+      complain(`jail: ${name}: ${wrong.message}\n`);
+      status = 1;
+    }
+  }
+  return status;
 }
 
 /** `name=value` of each parameter. */
@@ -42,6 +55,8 @@ class Run {
   private readonly lives: Lives;
   private configured: ConfiguredJail[] = [];
   private failed = false;
+  /** Names of the jails of the file that something went wrong with. */
+  private readonly faulty = new Set<string>();
   /** Whether removals are worth a line: only when it is not plain what was removed. */
   private tellRemovals = false;
   private idLines = '';
@@ -87,11 +102,13 @@ class Run {
       (one) => name === undefined || one.name === name || (isWild(name) && matchesWild(name, one.name)),
     );
     if (name !== undefined && wanted.length === 0) fail(1, `"${name}" not found`);
-    return inOrder(this.configured, wanted).map(asTarget);
+    return inOrder(this.configured, wanted).map((one) => this.asTarget(one));
   }
 
   private async operate(target: Target): Promise<void> {
     const { create, modify, remove } = this.options;
+    if (target.refusal !== undefined) throw target.refusal;
+    if (target.needs?.some((name) => this.faulty.has(name))) fail(1, 'skipped');
     const key = keyOf(target);
     const running = await this.lives.find(key);
     // One that another needs is only to be there, and of many those that are not.
@@ -158,9 +175,9 @@ class Run {
     const result: JailStatus[] = [];
     const visit = (one: JailStatus): void => {
       if (result.includes(one)) return;
-      for (const { name, parameters } of this.configured) {
-        const other = jails.find((running) => running.name === name);
-        if (other !== undefined && other !== one && parameters.list('depend').includes(one.name))
+      for (const configured of this.configured) {
+        const other = jails.find((running) => running.name === configured.name);
+        if (other !== undefined && other !== one && needsOf(configured, this.configured).includes(one.name))
           visit(other);
       }
       if (!result.includes(one)) result.push(one);
@@ -175,7 +192,7 @@ class Run {
       isWild(name) ? matchesWild(name, one.name) : one.name === name,
     );
     if (named.length === 0) fail(1, `"${name}" not found`);
-    for (const target of named.map(asTarget)) {
+    for (const target of named.map((one) => this.asTarget(one))) {
       await this.attempt(target, async () => {
         if ((await this.lives.find(keyOf(target))) !== undefined)
           fail(1, `"${keyOf(target)}" is there still`);
@@ -186,12 +203,20 @@ class Run {
 
   private targetOf({ jid, name }: JailStatus): Target {
     const configured = this.configured.find((one) => one.name === name || one.name === String(jid));
-    return configured === undefined ? { label: name, parameters: new Parameters() } : asTarget(configured);
+    return configured === undefined
+      ? { label: name, parameters: new Parameters() }
+      : this.asTarget(configured);
+  }
+
+  private asTarget({ name, parameters, failure, refusal }: ConfiguredJail): Target {
+    const needs = needsOf({ name, parameters }, this.configured);
+    return { label: name, parameters, needs, failure, refusal };
   }
 
   /** Does something to one jail; what goes wrong does not keep us from the others. */
-  private async attempt({ label }: Target, work: () => Promise<void>): Promise<void> {
+  private async attempt({ label, failure }: Target, work: () => Promise<void>): Promise<void> {
     try {
+      if (failure !== undefined) throw failure;
       await work();
     } catch (error) {
       const failure = asFailure(error);
@@ -199,6 +224,7 @@ class Run {
       const about = label !== undefined && !failure.message.startsWith('"') ? `${label}: ` : '';
       complain(`jail: ${about}${failure.message}\n`);
       this.failed = true;
+      if (label !== undefined) this.faulty.add(label);
     }
   }
 
@@ -218,23 +244,4 @@ class Run {
       fail(1, `open ${file}: ${(error as Error).message}`);
     }
   }
-}
-
-const asTarget = ({ name, parameters }: ConfiguredJail): Target => ({ label: name, parameters });
-
-/** Jails, each behind those that it depends on, which come along. */
-function inOrder(all: readonly ConfiguredJail[], wanted: readonly ConfiguredJail[]): ConfiguredJail[] {
-  const result: ConfiguredJail[] = [];
-  const visit = (one: ConfiguredJail, within: readonly string[]): void => {
-    if (within.includes(one.name)) fail(1, `${one.name}: dependency loop`);
-    if (result.includes(one)) return;
-    for (const name of one.parameters.list('depend')) {
-      const needed = all.find((other) => other.name === name);
-      if (needed === undefined) fail(1, `${one.name}: depend: jail "${name}" not found`);
-      visit(needed, [...within, one.name]);
-    }
-    result.push(one);
-  };
-  for (const one of wanted) visit(one, []);
-  return result;
 }
