@@ -68,15 +68,16 @@ export const listJails = async (client: NetgraphClient): Promise<JailStatus[]> =
   seenFrom(await client.call('jail.list', {}), client.jid);
 
 /** The jail of a name or ID. */
-export const pickJail = (jails: readonly JailStatus[], nameOrId: string): JailStatus | undefined =>
+export const pickJail = <J extends JailStatus>(jails: readonly J[], nameOrId: string): J | undefined =>
   jails.find(({ jid, name }) => (/^\d+$/.test(nameOrId) ? jid === Number(nameOrId) : name === nameOrId));
 
-/** The jail of a name or ID. @throws Failure in the words of jail_getid(3) */
+/** Says so in the words of jail_get(2), which quotes names only. */
+export const notFound = (nameOrId: string): never =>
+  fail(EXIT_FAILURE, `jail ${/^\d+$/.test(nameOrId) ? nameOrId : `"${nameOrId}"`} not found`);
+
+/** The jail of a name or ID. @throws Failure there is none */
 export const findJail = (nameOrId: string): Promise<JailStatus> =>
-  withDaemon(
-    async (client) =>
-      pickJail(await listJails(client), nameOrId) ?? fail(EXIT_FAILURE, `jail "${nameOrId}" not found`),
-  );
+  withDaemon(async (client) => pickJail(await listJails(client), nameOrId) ?? notFound(nameOrId));
 
 /** Path of the network namespace of a jail; of one that shares the host's, our own. */
 export const netnsOf = ({ netns }: JailStatus): string => netns || '/proc/self/ns/net';

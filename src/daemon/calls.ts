@@ -77,6 +77,7 @@ export function jailStatus(jail: Jail): JailStatus {
     path: settings.path,
     vnet: settings.vnet,
     persist: settings.persist,
+    childrenMax: settings.childrenMax,
     netns: jail.network?.namespace?.path ?? '',
     uts: namespace?.utsPath ?? '',
     adopted: jail.adopted,

@@ -8,6 +8,8 @@ export interface JailStatus {
   path: string;
   vnet: 'new' | 'inherit';
   persist: boolean;
+  /** How many jails may be made inside. */
+  childrenMax: number;
   /** Path of the network namespace it is in (its own or that of an ancestor); what nsenter(1) takes. */
   netns: string;
   /** Path of its UTS namespace; empty for an adopted one without. */

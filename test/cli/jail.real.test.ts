@@ -37,6 +37,7 @@ describeReal('jails, for real', () => {
         'jail -r demo',
         'jls -c -j demo',
         'jexec demo true',
+        'jexec 99 true',
         'ls /run/netns',
       ),
     ).toBe(`1
@@ -51,13 +52,15 @@ jail: path cannot be changed after creation
 (exit 1)
 jail: "demo" already exists
 (exit 1)
-host=new ip4=new ip6=new name=demo path=/ persist vnet=new host.hostname=demo.example.net
+host=new ip4=new ip6=new jid=1 name=demo path=/ persist vnet=new children.max=3 host.hostname=demo.example.net
 2 demo demo
 3 /run new inherit
 jail: "demo" not found
 (exit 1)
 (exit 1)
 jexec: jail "demo" not found
+(exit 1)
+jexec: jail 99 not found
 (exit 1)
 `);
   });

@@ -12,6 +12,7 @@ const demo: JailStatus = {
   path: '/',
   vnet: 'new',
   persist: true,
+  childrenMax: 0,
   netns: '/run/netns/demo',
   uts: '/run/netgraph/uts/demo',
   adopted: false,

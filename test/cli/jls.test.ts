@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { formatJails, jailsAsJson } from '../../src/cli/jls/format.js';
 import { parseJls } from '../../src/cli/jls/main.js';
-import type { JailStatus } from '../../src/protocol/index.js';
+import { type ListedJail, withChildren } from '../../src/cli/jls/parameters.js';
 
-const demo: JailStatus = {
+const demo: ListedJail = {
   jid: 1,
   name: 'demo',
   parent: 0,
@@ -11,11 +11,13 @@ const demo: JailStatus = {
   path: '/',
   vnet: 'new',
   persist: true,
+  childrenMax: 2,
+  childrenCur: 1,
   netns: '/run/netns/demo',
   uts: '/run/netgraph/uts/demo',
   adopted: false,
 };
-const shared: JailStatus = {
+const shared: ListedJail = {
   ...demo,
   jid: 12,
   name: 'a-rather-long-name',
@@ -80,15 +82,23 @@ describe('jls(8)', () => {
 
   it('shows all of them with -h, -n or -s alone', () => {
     expect(jls('-h').split('\n')[0]).toBe(
-      'adopted dying host ip4 ip6 jid name netns parent path persist uts vnet cpuset.id host.hostname ip4.addr ip6.addr',
+      'adopted dying host ip4 ip6 jid name netns parent path persist uts vnet children.cur children.max cpuset.id host.hostname ip4.addr ip6.addr',
     );
     expect(formatJails([demo], parseJls(['-n']).form)).toBe(
       'noadopted nodying host=new ip4=new ip6=new jid=1 name=demo netns=/run/netns/demo parent=0 path=/ persist ' +
-        'uts=/run/netgraph/uts/demo vnet=new cpuset.id=0 host.hostname=demo.example.net ip4.addr= ip6.addr=\n',
+        'uts=/run/netgraph/uts/demo vnet=new children.cur=1 children.max=2 cpuset.id=0 host.hostname=demo.example.net ip4.addr= ip6.addr=\n',
     );
     expect(formatJails([demo], parseJls(['-s']).form)).toBe(
-      'host=new ip4=new ip6=new name=demo path=/ persist vnet=new host.hostname=demo.example.net\n',
+      'host=new ip4=new ip6=new jid=1 name=demo path=/ persist vnet=new children.max=2 host.hostname=demo.example.net\n',
     );
+    expect(formatJails([{ ...demo, adopted: true }], parseJls(['-s', 'netns', 'uts']).form)).toBe(
+      'netns=/run/netns/demo\n',
+    );
+  });
+
+  it('counts the jails inside one, however deep', () => {
+    const jails = [demo, { ...demo, jid: 2, parent: 1 }, { ...demo, jid: 3, parent: 2 }, shared];
+    expect(withChildren(jails).map(({ childrenCur }) => childrenCur)).toEqual([2, 1, 0, 0]);
   });
 
   it('lets the later of options that exclude each other count', () => {

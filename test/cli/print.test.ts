@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import { complain, print, printable } from '../../src/cli/command.js';
 import { formatJails } from '../../src/cli/jls/format.js';
 import { parseJls } from '../../src/cli/jls/main.js';
-import type { JailStatus } from '../../src/protocol/index.js';
+import type { ListedJail } from '../../src/cli/jls/parameters.js';
 
 const NASTY = '\x1b]0;title\x07\x1b[2J\u009b31m\r\x7f';
 const SHOWN = '\\x1b]0;title\\x07\\x1b[2J\\x9b31m\\x0d\\x7f';
@@ -23,7 +23,7 @@ it('a name makes no lines or columns of its own', () => {
   expect(printable('plain name')).toBe('plain name');
   expect(printable(`two\nlines\t${NASTY}`)).toBe(`two\\x0alines\\x09${SHOWN}`);
   const hostname = 'x\n9 root\x1b[2J';
-  const jail = { jid: 1, name: 'a', hostname, path: '/' } as JailStatus;
+  const jail = { jid: 1, name: 'a', hostname, path: '/' } as ListedJail;
   expect(formatJails([jail], parseJls(['jid', 'host.hostname', 'name']).form)).toBe(
     '1 x\\x0a9 root\\x1b[2J a\n',
   );

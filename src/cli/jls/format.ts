@@ -1,7 +1,6 @@
 /** The forms in which jls(8) shows jails. */
-import type { JailStatus } from '../../protocol/index.js';
 import { printable } from '../command.js';
-import { allParameters, isSettable, readParameter, type Value } from './parameters.js';
+import { allParameters, isSettable, type ListedJail, readParameter, type Value } from './parameters.js';
 
 export interface Form {
   /** What the rows consist of. */
@@ -26,7 +25,7 @@ const HOST_WIDTH = 29;
 const INDENT = ' '.repeat(8);
 
 /** All of the output. */
-export function formatJails(jails: readonly JailStatus[], form: Form): string {
+export function formatJails(jails: readonly ListedJail[], form: Form): string {
   const lines = [...heading(form), ...jails.flatMap((jail) => rows(jail, form))];
   return lines.map((line) => `${printable(line)}\n`).join('');
 }
@@ -45,7 +44,7 @@ function heading({ kind, header, jailNames, parameters }: Form): string[] {
   return [`${id}${cell('IP Address', 15)} ${cell('Hostname', HOST_WIDTH)} Path`];
 }
 
-function rows(jail: JailStatus, form: Form): string[] {
+function rows(jail: ListedJail, form: Form): string[] {
   const { jid, name, hostname, path } = jail;
   if (form.kind === 'values') return [values(jail, form).join(' ')];
   const number = `${String(jid).padStart(6)}  `;
@@ -57,7 +56,7 @@ function rows(jail: JailStatus, form: Form): string[] {
   return [`${number}${place}`, `${INDENT}${cell(name, HOST_WIDTH)} ACTIVE`, `${INDENT}0`];
 }
 
-function values(jail: JailStatus, form: Form): string[] {
+function values(jail: ListedJail, form: Form): string[] {
   const wanted = form.settable ? form.parameters.filter((name) => isSettable(jail, name)) : form.parameters;
   return wanted.map((name) => {
     const value = readParameter(jail, name);
@@ -80,13 +79,13 @@ function shown(value: Value, { quoted, names }: Form): string {
 }
 
 /** libxo(3): the same as JSON. */
-export function jailsAsJson(jails: readonly JailStatus[], form: Form, pretty: boolean): string {
+export function jailsAsJson(jails: readonly ListedJail[], form: Form, pretty: boolean): string {
   const jail = jails.map((one) => Object.fromEntries(fields(one, form)));
   const document = { __version: '2', 'jail-information': { jail } };
   return `${JSON.stringify(document, null, pretty ? 2 : undefined)}\n`;
 }
 
-function fields(jail: JailStatus, form: Form): [string, Value][] {
+function fields(jail: ListedJail, form: Form): [string, Value][] {
   const { jid, name, hostname, path } = jail;
   if (form.kind === 'verbose') {
     const rest: [string, Value][] = [

@@ -1,8 +1,7 @@
-import type { JailStatus } from '../../protocol/index.js';
 import { EX, fail, getopt, print } from '../command.js';
-import { listJails, pickJail, withDaemon } from '../system.js';
+import { listJails, notFound, pickJail, withDaemon } from '../system.js';
 import { type Form, formatJails, jailsAsJson } from './format.js';
-import { allParameters, checkParameter } from './parameters.js';
+import { allParameters, checkParameter, type ListedJail, withChildren } from './parameters.js';
 
 export const USAGE = 'usage: jls [--libxo json[,pretty]] [-cdhNnqsv] [-j jail] [param ...]\n';
 
@@ -70,7 +69,7 @@ export function parseJls(argv: readonly string[]): Options {
 /** jls(8) */
 export async function jls(argv: readonly string[], out: (text: string) => void = print): Promise<number> {
   const { form, jail, checkOnly, json } = parseJls(argv);
-  const jails = await withDaemon(listJails);
+  const jails = withChildren(await withDaemon(listJails));
   const wanted = jail === undefined ? jails : select(jails, jail, checkOnly);
   if (wanted === undefined) return 1;
   if (checkOnly) return EX.OK;
@@ -78,10 +77,8 @@ export async function jls(argv: readonly string[], out: (text: string) => void =
   return EX.OK;
 }
 
-function select(jails: readonly JailStatus[], name: string, quiet: boolean): JailStatus[] | undefined {
+function select(jails: readonly ListedJail[], name: string, quiet: boolean): ListedJail[] | undefined {
   const found = pickJail(jails, name);
   if (found !== undefined) return [found];
-  if (quiet) return undefined;
-  // jail_get(2) quotes names only.
-  return fail(1, `jail ${/^\d+$/.test(name) ? name : `"${name}"`} not found`);
+  return quiet ? undefined : notFound(name);
 }

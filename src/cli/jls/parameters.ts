@@ -4,10 +4,24 @@ import { fail } from '../command.js';
 
 export type Value = string | number | boolean | string[];
 
+/** A jail, and how many there are inside. */
+export interface ListedJail extends JailStatus {
+  childrenCur: number;
+}
+
+export function withChildren(jails: readonly JailStatus[]): ListedJail[] {
+  const byId = new Map(jails.map((jail) => [jail.jid, { ...jail, childrenCur: 0 }]));
+  for (const { parent } of jails) {
+    for (let outer = byId.get(parent); outer !== undefined; outer = byId.get(outer.parent))
+      outer.childrenCur++;
+  }
+  return [...byId.values()];
+}
+
 interface Parameter {
-  read(jail: JailStatus): Value;
-  /** jail(8) does not take it. */
-  readOnly?: true;
+  read(jail: ListedJail): Value;
+  /** jail(8) does not take it, or not for such a jail. */
+  readOnly?: true | ((jail: ListedJail) => boolean);
   /** Counts only when this other parameter is `new`. */
   under?: 'host' | 'ip4' | 'ip6';
 }
@@ -19,15 +33,16 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   host: { read: () => 'new' },
   ip4: { read: ({ vnet }) => vnet },
   ip6: { read: ({ vnet }) => vnet },
-  // The daemon gives IDs out itself.
-  jid: { read: ({ jid }) => jid, readOnly: true },
+  jid: { read: ({ jid }) => jid },
   name: { read: ({ name }) => name },
-  netns: { read: ({ netns }) => netns, readOnly: true },
+  netns: { read: ({ netns }) => netns, readOnly: ({ adopted }) => !adopted },
   parent: { read: ({ parent }) => parent, readOnly: true },
   path: { read: ({ path }) => path },
   persist: { read: ({ persist }) => persist },
   uts: { read: ({ uts }) => uts, readOnly: true },
   vnet: { read: ({ vnet }) => vnet },
+  'children.cur': { read: ({ childrenCur }) => childrenCur, readOnly: true },
+  'children.max': { read: ({ childrenMax }) => childrenMax },
   'cpuset.id': { read: () => 0, readOnly: true },
   'host.hostname': { read: ({ hostname }) => hostname, under: 'host' },
   'ip4.addr': { read: () => [], under: 'ip4' },
@@ -43,11 +58,12 @@ const known = (name: string): Parameter =>
 /** @throws Failure when there is no such parameter */
 export const checkParameter = (name: string): void => void known(name);
 
-export const readParameter = (jail: JailStatus, name: string): Value => known(name).read(jail);
+export const readParameter = (jail: ListedJail, name: string): Value => known(name).read(jail);
 
 /** Whether `jls -s` shows it: what jail(8) could be given to make this jail. */
-export function isSettable(jail: JailStatus, name: string): boolean {
+export function isSettable(jail: ListedJail, name: string): boolean {
   const { readOnly, under, read } = known(name);
   const value = read(jail);
-  return !readOnly && !(Array.isArray(value) && value.length === 0) && (under !== 'host' || value !== '');
+  const settable = typeof readOnly === 'function' ? !readOnly(jail) : !readOnly;
+  return settable && !(Array.isArray(value) && value.length === 0) && (under !== 'host' || value !== '');
 }
