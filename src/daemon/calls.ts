@@ -24,7 +24,7 @@ const handlers: { [M in Method]: Handler<M> } = {
   'jail.create': async (client, { parameters }) =>
     jailStatus(await client.world.jails.create(parameters, client.jail)),
   'jail.modify': async (client, { jail, parameters }) =>
-    jailStatus(await client.world.jails.modify(lookUp(client, jail), parameters)),
+    jailStatus(await client.world.jails.modify(lookUp(client, jail), parameters, client.jail)),
   async 'jail.remove'(client, { jail }) {
     const found = lookUp(client, jail);
     await client.world.jails.remove(found);

@@ -15,7 +15,7 @@ import type { VnetSystem } from '../vnet/index.js';
 import { Jail } from './jail.js';
 import { applyParameters, type JailSettings } from './parameters.js';
 import { endProcesses } from './processes.js';
-import { Roster, type Viewer } from './roster.js';
+import { type Parameters, Roster, type Viewer } from './roster.js';
 import { fullNames, type JailState, outermostFirst } from './state.js';
 import { Turns } from './turns.js';
 
@@ -81,31 +81,44 @@ export class Jails extends Roster {
   }
 
   /**
-   * Makes a jail inside that of the viewer.
-   * @param parameters in the words of jail(8)
-   * @throws NgError EINVAL a bad parameter, EEXIST the name or ID is taken, EPERM no more jails allowed here, and what
+   * Makes a jail inside that of the viewer, or further inside if its name says so: as if made from there.
+   * @throws NgError EINVAL a bad parameter, ENOENT there is no jail to make it in, EEXIST the name or ID is taken, EPERM no more jails allowed here, and what
    *   the system says of its namespaces
    */
-  create(parameters: Readonly<Record<string, string>>, viewer?: Viewer): Promise<Jail> {
-    return this.turns.take(this.queueFor(parameters, viewer), () => this.make(parameters, viewer));
+  async create(parameters: Parameters, viewer?: Viewer): Promise<Jail> {
+    const { around = viewer, own } = this.placed(parameters, viewer);
+    return this.turns.take(this.queueFor(own, around), () => this.make(own, around));
   }
 
   /** Changes what can be changed of a jail. Without `persist` it goes when nobody is in it. */
-  modify(jail: Jail, parameters: Readonly<Record<string, string>>): Promise<Jail> {
+  modify(jail: Jail, parameters: Parameters, viewer?: Viewer): Promise<Jail> {
     return this.turns.take(jail.outermost, async () => {
       if (jail.dying) throw new NgError('ENOENT', `jail ${jail.name} was removed`);
-      const settings = applyParameters(jail.settings, parameters);
+      const { around = jail.parent, own } = this.placed(parameters, viewer);
+      if (around !== jail.parent)
+        throw new NgError('EINVAL', `jail ${jail.name} cannot become one inside ${around?.name}`);
+      const settings = applyParameters(jail.settings, own);
       for (const fixed of ['jid', 'vnet', 'netns', 'path'] as const) {
         if (settings[fixed] !== jail.settings[fixed])
           throw new NgError('EINVAL', `jail ${jail.name}: ${fixed} cannot be changed once it is made`);
       }
-      if (settings.name !== jail.settings.name) this.checkFree(settings.name, jail.parent);
+      const renamed = settings.name !== jail.settings.name;
+      if (renamed) this.checkFree(settings.name, jail.parent);
       if (parameters['host.hostname'] !== undefined) jail.setHostname(settings.hostname);
-      jail.settings = settings;
-      this.journal?.jail(jail.state());
+      if (renamed) {
+        // Hostnames do not follow.
+        settings.hostname ||= jail.hostname;
+        for (const inner of this.list(jail)) this.settle(inner, { hostname: inner.hostname });
+      }
+      this.settle(jail, settings);
       await this.expire(jail);
       return jail;
     });
+  }
+
+  private settle(jail: Jail, settings: Partial<JailSettings>): void {
+    jail.settings = { ...jail.settings, ...settings };
+    this.journal?.jail(jail.state());
   }
 
   /**
@@ -146,7 +159,7 @@ export class Jails extends Roster {
     return this.turns.hold();
   }
 
-  private async make(parameters: Readonly<Record<string, string>>, viewer: Viewer): Promise<Jail> {
+  private async make(parameters: Parameters, viewer: Viewer): Promise<Jail> {
     if (this.closed) throw new NgError('ESHUTDOWN', 'no more jails: all of them are being removed');
     const settings = applyParameters({ ...DEFAULTS, name: '' }, parameters);
     if (viewer !== undefined && settings.netns !== undefined)
@@ -371,7 +384,7 @@ export class Jails extends Roster {
    * Behind what a new jail has to wait: what happens to those around it, or to one that has the name or the ID and may
    * be about to go; otherwise only behind others that are made.
    */
-  private queueFor({ name, jid }: Readonly<Record<string, string>>, viewer: Viewer): Jail | undefined {
+  private queueFor({ name, jid }: Parameters, viewer: Viewer): Jail | undefined {
     if (viewer !== undefined) return viewer.outermost;
     const jails = [...this.jails.values()];
     const same = jails.find(

@@ -40,9 +40,14 @@ function number(name: string, value: string): number {
   return Number(value);
 }
 
+/** How long names may be; the kernel allows hostnames as much. */
+const MAX_LENGTH = 64;
+
 /** A jail's name: letters, digits and `_-`; not all digits, for that would be an ID. */
 export function checkJailName(name: string): void {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/.test(name) || /^\d+$/.test(name))
+  if (name.length > MAX_LENGTH)
+    throw new NgError('EINVAL', `"${name}" cannot name a jail: more than ${MAX_LENGTH} characters`);
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_-]*$/.test(name) || /^\d+$/.test(name))
     throw new NgError(
       'EINVAL',
       `"${name}" cannot name a jail: letters, digits, "_" and "-", not only digits`,
@@ -65,7 +70,8 @@ export function applyParameters(
         result.name = value;
         break;
       case 'host.hostname':
-        if (value.length > 64 || value === '') throw new NgError('EINVAL', `host.hostname: "${value}"`);
+        if (value === '' || Buffer.byteLength(value) > MAX_LENGTH)
+          throw new NgError('EINVAL', `host.hostname: "${value}" has not 1 to ${MAX_LENGTH} characters`);
         result.hostname = value;
         break;
       case 'path':

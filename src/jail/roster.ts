@@ -6,6 +6,9 @@ import type { Jail } from './jail.js';
 /** Where somebody is: on the host, or in a jail. */
 export type Viewer = Jail | undefined;
 
+/** In the words of jail(8). */
+export type Parameters = Readonly<Record<string, string>>;
+
 /** Which jails there are, and who is where. */
 export class Roster implements JailDirectory {
   /** By ID, also those that are being removed. */
@@ -24,8 +27,12 @@ export class Roster implements JailDirectory {
   /** A jail by name (as seen by the viewer) or ID. */
   lookUp(viewer: Viewer, nameOrId: string): Jail | undefined {
     if (/^\d+$/.test(nameOrId)) return this.list(viewer).find(({ id }) => id === Number(nameOrId));
-    const name = viewer === undefined ? nameOrId : `${viewer.name}.${nameOrId}`;
-    return this.list(viewer).find((jail) => jail.name === name);
+    return this.named(viewer, nameOrId);
+  }
+
+  private named(viewer: Viewer, name: string): Jail | undefined {
+    const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
+    return this.list(viewer).find((jail) => jail.name === fullName);
   }
 
   byId(id: number): Jail | undefined {
@@ -70,6 +77,18 @@ export class Roster implements JailDirectory {
   mayEnter(from: Vnet, to: Vnet): boolean {
     if (from === to || from.isDefault) return true;
     return this.owners.get(to)?.isWithin(this.owners.get(from)) ?? false;
+  }
+
+  /**
+   * Of parameters with a name like `outer.inner`, as seen by the viewer: the jail `outer`, and the same with `inner`.
+   * @throws NgError ENOENT there is no such jail
+   */
+  protected placed(parameters: Parameters, viewer: Viewer): { around?: Jail; own: Parameters } {
+    const [, outer, name] = /^([^.]+(?:\.[^.]+)*)\.([^.]+)$/.exec(parameters.name ?? '') ?? [];
+    if (outer === undefined) return { own: parameters };
+    const around = this.named(viewer, outer);
+    if (around === undefined) throw new NgError('ENOENT', `jail "${outer}" not found`);
+    return { around, own: { ...parameters, name } };
   }
 
   protected checkFree(name: string, parent: Viewer): void {

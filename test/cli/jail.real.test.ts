@@ -223,6 +223,34 @@ in
 out.in
 lo
 `);
+    expect(
+      await told(
+        'jail -c name=p.d persist',
+        'jail -c name=p persist',
+        'jail -c name=p.d persist',
+        'jail -m name=p children.max=2',
+        'jail -c name=p.d vnet persist children.max=1',
+        "jexec p jail -vc name=d.e persist exec.poststart='echo $JNAME' | tail -1",
+        'jail -m name=p.d host.hostname=new',
+        'jail -m jid=2 name=q.d; jail -m jid=2 name=p.f; jls name host.hostname children.cur',
+        'jls -s -j p.f >/run/words; jail -r p.f; eval jail -c $(cat /run/words); jls -s -j p.f | diff /run/words -',
+        'printf "p { persist; children.max=2; }\\np.d { persist; }" >/run/jail.conf',
+        'jail -r p; jail -f /run/jail.conf -c p.d; jail -f /run/jail.conf -r p',
+      ),
+    ).toBe(`jail: jail "p" not found
+(exit 1)
+jail: jail p may have 0 jails inside
+(exit 1)
+d.e
+jail: jail "q" not found
+p p 2
+p.f new 1
+p.f.e p.d.e 0
+p: created
+p.d: created
+p.d: removed
+p: removed
+`);
   });
 });
 

@@ -8,7 +8,7 @@ import { NgError } from '../../netgraph/errors.js';
 import type { JailStatus } from '../../protocol/index.js';
 import { Failure, fail } from '../command.js';
 import { Interface, reclaim } from '../ifconfig/apply.js';
-import { listJails, netnsOf, pickJail, seenFrom } from '../system.js';
+import { listJails, netnsOf, pickJail } from '../system.js';
 import type { Parameters } from './parameters.js';
 import { runCommand, runPhase } from './run.js';
 
@@ -66,10 +66,10 @@ export class Lives {
     const before = this.context(target, undefined);
     await runPhase('exec.prepare', before);
     await runPhase('exec.prestart', before);
-    const made = await this.client.call('jail.create', {
+    const { jid } = await this.client.call('jail.create', {
       parameters: { ...parameters.forDaemon(), persist: 'true' },
     });
-    const [jail] = seenFrom([made], this.client.jid);
+    const jail = (await this.find(String(jid))) ?? fail(1, `jail ${jid} was removed`);
     try {
       this.reports.created(target, jail);
       await this.start(target, jail);
