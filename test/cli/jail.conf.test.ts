@@ -71,7 +71,7 @@ bar {
     expect(jails('x { path = /b; } * { path = /a; }').x.path).toEqual(['/a']);
     expect(jails('x { persist; } * { nopersist; }').x.persist).toEqual(['false']);
     expect(jails('x { vnet; } x.y { novnet; } x.* { persist; }')).toMatchObject({
-      x: { vnet: ['new'] },
+      x: { vnet: [] },
       'x.y': { vnet: ['inherit'], persist: [] },
     });
   });

@@ -124,7 +124,7 @@ describe('command lines of jail(8)', () => {
       'exec.system_jail_user': [],
       name: ['web'],
       securelevel: ['2'],
-      vnet: ['new'],
+      vnet: [],
     });
   });
 

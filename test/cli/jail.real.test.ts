@@ -88,6 +88,27 @@ jail: new jail must persist or attach
 `);
   });
 
+  it('write what runs in them where the file of the log is, and nowhere else', async () => {
+    expect(
+      await told(
+        'cd /run; mkdir root; ln -s /run/other root/link',
+        'jail -c name=a exec.consolelog=log command=echo one',
+        'jail -c name=a path=/run/root exec.consolelog=/run/root/link command=echo two',
+        'jail -c name=a exec.consolelog=/run/none/log command=echo three',
+        'jail -c name=a exec.consolelog=/run/log command=echo four',
+        'cat log; ls other; jls name',
+      ),
+    ).toBe(`jail: exec.consolelog: log: not an absolute pathname
+(exit 1)
+jail: exec.consolelog: /run/root/link is a symbolic link
+(exit 1)
+jail: open /run/none/log: No such file or directory
+(exit 1)
+four
+ls: cannot access 'other': No such file or directory
+`);
+  });
+
   it('come from a file, with what they depend on', async () => {
     expect(
       await told(
@@ -106,6 +127,7 @@ EOF`,
         'jail -f /run/jail.conf -C web',
         'jail -f /run/jail.conf -c other',
         'jail -f /run/none.conf -c',
+        'jail -f /run -c',
       ),
     ).toBe(`base: created
 created base
@@ -127,6 +149,8 @@ gone web
 jail: "other" not found
 (exit 1)
 jail: open /run/none.conf: No such file or directory
+(exit 1)
+jail: open /run: Is a directory
 (exit 1)
 `);
   });

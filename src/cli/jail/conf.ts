@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../command.js';
+import { reasonOf } from '../system.js';
 
 /** A value is made of text and of variables to be replaced. */
 export type Piece = { text: string } | { variable: string };
@@ -226,8 +227,7 @@ export function readConf(file: string, depth = 0): Definition[] {
   try {
     text = readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Failure(1, `open ${file}: ${code === 'ENOENT' ? 'No such file or directory' : code}`);
+    throw new Failure(1, `open ${file}: ${reasonOf(error)}`);
   }
   return parseConf(text, file === '-' ? 'STDIN' : file, (pattern) =>
     expand(pattern, dirname(file)).flatMap((included) => readConf(included, depth + 1)),

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import type { NetgraphClient } from '../../client/client.js';
 import type { JailStatus } from '../../protocol/index.js';
 import { complain, EX, Failure, fail, print } from '../command.js';
-import { asFailure, withDaemon } from '../system.js';
+import { asFailure, reasonOf, withDaemon } from '../system.js';
 import { readConf } from './conf.js';
 import { type ConfiguredJail, configuredJails, isWild, matchesWild } from './config.js';
 import { keyOf, Lives, type Target } from './life.js';
@@ -241,7 +241,7 @@ class Run {
     try {
       writeFileSync(file, this.idLines);
     } catch (error) {
-      fail(1, `open ${file}: ${(error as Error).message}`);
+      fail(1, `open ${file}: ${reasonOf(error)}`);
     }
   }
 }

@@ -88,6 +88,9 @@ function lookUp(name: string): Known | undefined {
   return undefined;
 }
 
+/** What a name alone means. */
+const UNSAID: Partial<Record<Kind, string>> = { boolean: 'true', system: 'new' };
+
 /** `persist` of `nopersist`, `allow.mount` of `allow.nomount`. */
 const withoutNo = (name: string): string => name.replace(/(^|\.)no([^.]*)$/, '$1$2');
 
@@ -164,8 +167,8 @@ export class Parameters {
   /** Names and values, as `jail -J` and `jail -e` write them. */
   entries(): [name: string, values: readonly string[]][] {
     return [...this.values].map(([name, values]) => {
-      const isTrue = lookUp(name)?.kind === 'boolean' && values[0] === 'true';
-      return [name, isTrue ? [] : values];
+      const unsaid = UNSAID[lookUp(name)!.kind];
+      return [name, values[0] === unsaid ? [] : values];
     });
   }
 }

@@ -1,11 +1,12 @@
 /** Runs the commands of a jail's parameters, inside it or beside it: jail(8), exec.*. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, lstatSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { JailStatus } from '../../protocol/index.js';
 import { Failure } from '../command.js';
 import { account, asUser, cleanEnvironment, loginVariables, planOf } from '../jexec/enter.js';
+import { reasonOf } from '../system.js';
 import type { Parameters } from './parameters.js';
 
 /** The program that becomes the command. */
@@ -47,7 +48,7 @@ export async function runCommand(phase: string, argv: readonly string[], context
   const username = parameters.text(inJail ? 'exec.jail_user' : 'exec.system_user');
   context.note(`run command${inJail ? ' in jail' : ''}${username ? ` as ${username}` : ''}: ${line}`);
   const log = inJail ? parameters.text('exec.consolelog') : undefined;
-  const output = log === undefined ? 'inherit' : openSync(log, 'a', 0o644);
+  const output = log === undefined ? 'inherit' : openLog(log, jail!.path);
   let child: ChildProcess;
   try {
     child = start(argv, context, inJail, username, output);
@@ -55,6 +56,24 @@ export async function runCommand(phase: string, argv: readonly string[], context
     if (output !== 'inherit') closeSync(output);
   }
   await ended(child, line, parameters.integer('exec.timeout') ?? 0);
+}
+
+/** Opens exec.consolelog. Whoever is in the jail must not choose where it leads. */
+function openLog(path: string, root: string): number {
+  const wrong = (text: string) => new Failure(1, `exec.consolelog: ${text}`);
+  if (!path.startsWith('/')) throw wrong(`${path}: not an absolute pathname`);
+  const parts = root !== '/' && path.startsWith(`${root}/`) ? path.slice(root.length + 1).split('/') : [];
+  let inside = root;
+  for (const part of parts) {
+    inside += `/${part}`;
+    if (lstatSync(inside, { throwIfNoEntry: false })?.isSymbolicLink())
+      throw wrong(`${inside} is a symbolic link`);
+  }
+  try {
+    return openSync(path, 'a', 0o644);
+  } catch (error) {
+    throw new Failure(1, `open ${path}: ${reasonOf(error)}`);
+  }
 }
 
 function start(
@@ -110,14 +129,7 @@ function ended(child: ChildProcess, line: string, timeout: number): Promise<void
       if (error === undefined) resolve();
       else reject(error);
     };
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      done(
-        new Failure(
-          1,
-          `exec ${line}: ${error.code === 'ENOENT' ? 'No such file or directory' : error.message}`,
-        ),
-      ),
-    );
+    child.once('error', (error) => done(new Failure(1, `exec ${line}: ${reasonOf(error)}`)));
     child.once('exit', (code, signal) => {
       if (late) done(new Failure(1, `${line}: timed out`));
       else if (signal !== null)
