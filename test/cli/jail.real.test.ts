@@ -93,7 +93,7 @@ jail: new jail must persist or attach
       await told(
         'cd /run; mkdir root; ln -s /run/other root/link',
         'jail -c name=a exec.consolelog=log command=echo one',
-        'jail -c name=a path=/run/root exec.consolelog=/run/root/link command=echo two',
+        'jail -c name=a path=/run/root/ exec.consolelog=/run//root/link command=echo two',
         'jail -c name=a exec.consolelog=/run/none/log command=echo three',
         'jail -c name=a exec.consolelog=/run/log command=echo four',
         'cat log; ls other; jls name',

@@ -43,6 +43,7 @@ describeReal('jails', () => {
     await expect(modify('99', { jid: '98' })).rejects.toThrow(
       'jail jail99: jid cannot be changed once it is made',
     );
+    await expect(modify('99', { path: '/run' })).rejects.toThrow('path cannot be changed once it is made');
     expect((await modify('99', { jid: '99', name: 'later' })).name).toBe('later');
     await remove('99');
     expect(await t.box.sh('jail -i -c jid=50 vnet persist; jail -c jid=50 name=x vnet persist')).toBe(

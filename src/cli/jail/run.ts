@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, lstatSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JailStatus } from '../../protocol/index.js';
 import { Failure } from '../command.js';
@@ -62,15 +63,16 @@ export async function runCommand(phase: string, argv: readonly string[], context
 function openLog(path: string, root: string): number {
   const wrong = (text: string) => new Failure(1, `exec.consolelog: ${text}`);
   if (!path.startsWith('/')) throw wrong(`${path}: not an absolute pathname`);
-  const parts = root !== '/' && path.startsWith(`${root}/`) ? path.slice(root.length + 1).split('/') : [];
-  let inside = root;
+  const file = resolve(path);
+  let inside = resolve(root);
+  const parts = root !== '/' && file.startsWith(`${inside}/`) ? file.slice(inside.length + 1).split('/') : [];
   for (const part of parts) {
     inside += `/${part}`;
     if (lstatSync(inside, { throwIfNoEntry: false })?.isSymbolicLink())
       throw wrong(`${inside} is a symbolic link`);
   }
   try {
-    return openSync(path, 'a', 0o644);
+    return openSync(file, 'a', 0o644);
   } catch (error) {
     throw new Failure(1, `open ${path}: ${reasonOf(error)}`);
   }
