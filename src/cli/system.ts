@@ -1,6 +1,6 @@
 /** What FreeBSD's system tools (jail, jls, jexec, ifconfig, kldload, sysctl) have in common here. */
 import type { NetgraphClient } from '../client/client.js';
-import { NgError, strerror } from '../netgraph/errors.js';
+import { NgError } from '../netgraph/errors.js';
 import type { JailStatus } from '../protocol/index.js';
 import { complain, Failure, fail, runTool, UsageError } from './command.js';
 
@@ -14,9 +14,6 @@ export function asFailure(error: unknown): unknown {
   const isSystem = exitCode === undefined && typeof code === 'string' && /^E[A-Z0-9]+$/.test(code);
   return isSystem ? new Failure(EXIT_FAILURE, message) : error;
 }
-
-/** Why a call of the system failed, without what it was. */
-export const reasonOf = (error: unknown): string => strerror(NgError.fromSystem(error).errno);
 
 /** Runs a tool of FreeBSD's base system: like `runTool`, but with its exit codes. */
 export function runSystemTool(

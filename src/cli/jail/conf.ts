@@ -1,8 +1,7 @@
 /** The syntax of jail.conf(5). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { Failure } from '../command.js';
-import { reasonOf } from '../system.js';
+import { Failure, reasonOf } from '../command.js';
 
 /** A value is made of text and of variables to be replaced. */
 export type Piece = { text: string } | { variable: string };

@@ -1,8 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import type { NetgraphClient } from '../../client/client.js';
 import type { JailStatus } from '../../protocol/index.js';
-import { complain, EX, Failure, fail, print } from '../command.js';
-import { asFailure, reasonOf, withDaemon } from '../system.js';
+import { complain, EX, Failure, fail, print, reasonOf } from '../command.js';
+import { asFailure, withDaemon } from '../system.js';
 import { readConf } from './conf.js';
 import { type ConfiguredJail, configuredJails, isWild, matchesWild } from './config.js';
 import { keyOf, Lives, type Target } from './life.js';

@@ -5,9 +5,8 @@ import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JailStatus } from '../../protocol/index.js';
-import { Failure } from '../command.js';
+import { Failure, reasonOf } from '../command.js';
 import { account, asUser, cleanEnvironment, loginVariables, planOf } from '../jexec/enter.js';
-import { reasonOf } from '../system.js';
 import type { Parameters } from './parameters.js';
 
 /** The program that becomes the command. */
