@@ -180,7 +180,11 @@ export class Daemon {
     const release = await this.world.jails.hold();
     await this.world.settled();
     // Frames keep coming. Who cannot keep up gets none for a moment; who reads nothing even then is left behind.
-    for (let waited = 0; waited < CATCH_UP && all().some(({ isBehind }) => isBehind); waited++) {
+    let behind = new Map<Connection, number>(); // and since when
+    for (let waited = 0; waited < BUSY; waited++) {
+      const now = all().filter(({ isBehind }) => isBehind);
+      behind = new Map(now.map((one) => [one, behind.get(one) ?? waited]));
+      if ([...behind.values()].every((since) => waited - since >= CATCH_UP)) break;
       this.quieting = waited > QUIET;
       await sleep(1);
     }
