@@ -290,9 +290,17 @@ export class Jails extends Roster {
     return 'somebody deleted its namespace';
   }
 
-  private makeAgain(name: string, parent: Viewer, { id, settings }: JailState): Jail | string {
+  private async makeAgain(name: string, parent: Viewer, state: JailState): Promise<Jail | string> {
+    const { id, settings } = state;
     if (settings.netns !== undefined && processOf(specOf(settings.netns)) > 0)
       return `process ${settings.netns}, whose namespace it was, ended with the system`;
+    // Made by a start that was killed before it could write anything down.
+    if (
+      !state.adopted &&
+      settings.vnet === 'new' &&
+      Namespace.isLeft(name, this.utsDirectory, this.options.mark)
+    )
+      await this.discard(name, state);
     return this.add(id, parent, this.openNamespace(name, settings), settings);
   }
 

@@ -189,6 +189,15 @@ export class Namespace {
     return new Namespace(name, path, utsPath, known, utsIdentity, pid, created);
   }
 
+  /** Whether what has the name was left by a process that was killed after `create` with this mark, or in its midst. */
+  static isLeft(name: string, utsDirectory: string, mark: string | undefined): boolean {
+    const path = join(NETNS_DIRECTORY, name);
+    if (!isNamespace(path)) return isBare(path);
+    // The hostname alone tells nothing: somebody may have made another network under the name since.
+    if (mark === undefined || !isNamespace(join(utsDirectory, name))) return false;
+    return new Rtnetlink(path).link('lo')?.alias === mark;
+  }
+
   /** Takes away what a process left that was killed in the midst of `create` or `createHostname`. */
   static async discard(
     name: string,

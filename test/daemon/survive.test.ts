@@ -426,6 +426,36 @@ describeReal('after kill -9', () => {
     );
   });
 
+  it('makes jails again that a killed first start after that of the system had made already', async () => {
+    const { box } = t;
+    const made = `for j in a b c; do jail -c name=$j vnet persist; ngctl -j $j mkpeer . eiface e ether; done
+      jail -c name=plain persist`;
+    expect(await box.sh(made)).toBe('');
+    const before = await world(box);
+    await kill(box);
+    await reboot(box);
+    // Of `b` only the file was there, and `c` was not begun.
+    await box.sh('umount /run/netns/b; ip netns del c; umount /run/netgraph/uts/c; rm /run/netgraph/uts/c');
+    await start(box);
+    expect(await notices(box)).toEqual([]);
+    expect(await world(box)).toBe(before);
+    await killed(box);
+    expect([await world(box), await notices(box)]).toEqual([before, []]);
+    expect(await box.sh('jexec a hostname; netgraph stop; ip netns; ls /run/netgraph')).toBe('a\n');
+  });
+
+  it('takes a namespace of others with the name of a jail for what it is when the system was started anew', async () => {
+    const { box } = t;
+    expect(await box.sh('jail -c name=a vnet persist')).toBe('');
+    await kill(box);
+    await reboot(box);
+    await box.sh('ip netns del a; ip netns add a; ip -n a link add theirs type bridge; jls >/dev/null');
+    expect(await notices(box)).toEqual([
+      expect.stringMatching(/^not taken up: jail a has to wait: there is a namespace a already/),
+    ]);
+    expect(await box.sh('ip -n a -br link show theirs | cut -d" " -f1')).toBe('theirs\n');
+  });
+
   it('makes everything anew when the system was started anew', async () => {
     const { box } = t;
     expect(await box.sh(`${LAB}; ngctl mkpeer . eiface e ether; jail -c name=plain persist`)).toBe('');
