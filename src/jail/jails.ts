@@ -173,6 +173,7 @@ export class Jails extends Roster {
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
     const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
     this.checkNotHeld(fullName);
+    this.checkNotAwaited(fullName);
     const adopted = settings.netns !== undefined;
     if (!adopted && settings.vnet === 'new' && !existsSync(NETNS_DIRECTORY)) {
       this.madeNetns = true;
@@ -255,10 +256,10 @@ export class Jails extends Roster {
         }
       } catch (error) {
         lost.push(`jail ${name} has to wait: ${(error as Error).message}`);
-        this.waiting.add(state.id);
+        this.waiting.set(state.id, name);
       }
     }
-    return { lost, removing, waiting: this.waiting };
+    return { lost, removing, waiting: new Set(this.waiting.keys()) };
   }
 
   /** Gives up those that `restore` could not take up. */
@@ -277,14 +278,15 @@ export class Jails extends Roster {
   ): Promise<Jail | string | undefined> {
     const { id, settings, adopted, stage } = state;
     const parent = state.parent === 0 ? undefined : this.jails.get(state.parent);
-    const namespace = Namespace.restore(state.namespace!);
-    const isThere = !rebooted && (settings.vnet === 'new' ? namespace.linked : namespace.utsLinked);
+    // Numbers of namespaces and processes mean something else after a restart of the system.
+    const namespace = rebooted || !state.namespace ? undefined : Namespace.restore(state.namespace);
+    const isThere = settings.vnet === 'new' ? namespace?.linked : namespace?.utsLinked;
     if (parent === undefined && state.parent !== 0) {
       if (this.waiting.has(state.parent)) throw new Error('the jail around it has to wait');
-      return `the jail around it is gone${isThere ? `; ${namespace.path} stays` : ''}`;
+      return `the jail around it is gone${isThere ? `; ${namespace?.path} stays` : ''}`;
     }
-    // Numbers of namespaces and processes mean something else after a restart of the system.
-    if (rebooted) return stage === 'removing' ? undefined : this.makeAgain(name, parent, state);
+    if (namespace === undefined)
+      return stage === 'removing' ? undefined : this.makeAgain(name, parent, state);
     if (isThere || (stage === 'removing' && !adopted)) return this.add(id, parent, namespace, settings);
     await namespace.remove();
     return 'somebody deleted its namespace';
@@ -292,14 +294,11 @@ export class Jails extends Roster {
 
   private async makeAgain(name: string, parent: Viewer, state: JailState): Promise<Jail | string> {
     const { id, settings } = state;
+    const isOurs = settings.vnet === 'new' && settings.netns === undefined;
     if (settings.netns !== undefined && processOf(specOf(settings.netns)) > 0)
       return `process ${settings.netns}, whose namespace it was, ended with the system`;
     // Made by a start that was killed before it could write anything down.
-    if (
-      !state.adopted &&
-      settings.vnet === 'new' &&
-      Namespace.isLeft(name, this.utsDirectory, this.options.mark)
-    )
+    if (isOurs && Namespace.isLeft(name, this.utsDirectory, this.options.mark))
       await this.discard(name, state);
     return this.add(id, parent, this.openNamespace(name, settings), settings);
   }

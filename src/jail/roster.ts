@@ -14,8 +14,8 @@ export class Roster implements JailDirectory {
   /** By ID, also those that are being removed. */
   protected readonly jails = new Map<number, Jail>();
   protected readonly owners = new Map<Vnet, Jail>();
-  /** IDs of jails that could not be taken up. */
-  protected readonly waiting = new Set<number>();
+  /** Full names of jails that could not be taken up, by ID. */
+  protected readonly waiting = new Map<number, string>();
   protected lastId = 0;
 
   /** The jails inside that of the viewer, by ID. */
@@ -106,6 +106,12 @@ export class Roster implements JailDirectory {
         'EEXIST',
         `jail ${holder.name} was made as ${name}, its namespaces still have that name`,
       );
+  }
+
+  protected checkNotAwaited(fullName: string): void {
+    for (const [id, name] of this.waiting)
+      if (name === fullName)
+        throw new NgError('EEXIST', `jail ${name} has to wait for the next start, it has jid ${id}`);
   }
 
   protected checkFreeId(id: number, viewer: Viewer): void {

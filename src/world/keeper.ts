@@ -144,10 +144,15 @@ export class Keeper implements Observer, JailJournal {
    * so that the next start can try it again.
    */
   carryOver(earlier: WorldState, { jails, nodes }: Waiting, isThere: (jail: number) => boolean): void {
+    const rebooted = earlier.boot !== this.boot;
     const holds = (jail: number): boolean => isThere(jail) || jails.has(jail);
     for (const sysctl of earlier.sysctls.values()) if (holds(sysctl[0])) this.push({ sysctl });
     for (const lastId of earlier.lastIds) if (holds(lastId[0])) this.push({ lastId });
-    for (const [id, jail] of earlier.jails) if (jails.has(id)) this.wait({ jail }, { jailGone: id });
+    for (const [id, jail] of earlier.jails) {
+      // Under the numbers of its namespace there is another one now, or none.
+      const { namespace, ...rest } = jail;
+      if (jails.has(id)) this.wait({ jail: rebooted ? rest : jail }, { jailGone: id });
+    }
     const waits = (jail: number, id: number): boolean => jails.has(jail) || nodes.has(`${jail}/${id}`);
     for (const node of earlier.nodes.values()) {
       const [jail, { id }] = node;

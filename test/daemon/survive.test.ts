@@ -444,7 +444,7 @@ describeReal('after kill -9', () => {
     expect(await box.sh('jexec a hostname; netgraph stop; ip netns; ls /run/netgraph')).toBe('a\n');
   });
 
-  it('takes a namespace of others with the name of a jail for what it is when the system was started anew', async () => {
+  it('has a jail wait, over any number of starts, for a name that others gave to a namespace when the system was started anew', async () => {
     const { box } = t;
     expect(await box.sh('jail -c name=a vnet persist')).toBe('');
     await kill(box);
@@ -454,6 +454,15 @@ describeReal('after kill -9', () => {
       expect.stringMatching(/^not taken up: jail a has to wait: there is a namespace a already/),
     ]);
     expect(await box.sh('ip -n a -br link show theirs | cut -d" " -f1')).toBe('theirs\n');
+    expect(await box.sh('jail -c name=a vnet persist')).toMatch(
+      'has to wait for the next start, it has jid 1',
+    );
+    await killed(box);
+    expect(await notices(box)).toHaveLength(1);
+    await killed(box, 'ip netns del a');
+    expect([await notices(box), await box.sh('jls jid name')]).toEqual([[], '1 a\n']);
+    await killed(box);
+    expect([await notices(box), await box.sh('jls jid name')]).toEqual([[], '1 a\n']);
   });
 
   it('makes everything anew when the system was started anew', async () => {
