@@ -39,12 +39,9 @@ export function settingText(node: Node, [message, value]: Setting): SettingText 
   return [message, args === undefined ? '' : unparse(args, encode(args, value as never), { exact: true })];
 }
 
-/** Makes a node again, under its ID and name. What it was told follows when it has its hooks: `restoreSettings`. */
-export function restoreNode(graph: Netgraph, vnet: Node['vnet'], state: NodeState): Node {
-  const { id, type, name, resume } = state;
-  const node = graph.makeNode(vnet, type, { id, resume });
-  if (name !== '') graph.nameNode(node, name);
-  return node;
+/** Makes a node again, under its ID. What it was told follows when it has its name and its hooks: `restoreSettings`. */
+export function restoreNode(graph: Netgraph, vnet: Node['vnet'], { id, type, resume }: NodeState): Node {
+  return graph.makeNode(vnet, type, { id, resume });
 }
 
 /** Tells a node what it was told before. @throws NgError what refuses it */

@@ -158,9 +158,12 @@ export class Keeper implements Observer, JailJournal {
       const [jail, { id }] = node;
       if (waits(jail, id)) this.wait({ node }, { nodeGone: [jail, id] });
     }
-    // The hooks of nodes that are there may be used for others meanwhile.
-    for (const edge of earlier.edges.values())
-      if (waits(edge[0], edge[1]) && waits(edge[3], edge[4])) this.wait({ edge }, { edgeGone: edge });
+    const isKnown = (jail: number, id: number): boolean => holds(jail) && earlier.nodes.has(`${jail}/${id}`);
+    for (const edge of earlier.edges.values()) {
+      const [a, b] = [edge.slice(0, 2), edge.slice(3, 5)] as [number, number][];
+      if ((waits(...a) || waits(...b)) && isKnown(...a) && isKnown(...b))
+        this.wait({ edge }, { edgeGone: edge });
+    }
   }
 
   private wait(entry: Entry, gone: Entry): void {

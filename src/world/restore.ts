@@ -19,23 +19,40 @@ export interface Waiting {
   readonly nodes: ReadonlySet<string>;
 }
 
+/** What became of a graph. */
+interface RestoredGraph {
+  /** What could not be made again, in sentences. */
+  readonly lost: string[];
+  /** The keys of the nodes among that. */
+  readonly waiting: ReadonlySet<string>;
+  /** Nodes that are there and lack a hook to something that waits. */
+  readonly bereft: ReadonlySet<Node>;
+}
+
 /**
  * Makes a world what it was: jails, limits, nodes, edges, what nodes were told.
- * @returns what could not be made again, in sentences; and the jails whose removal was under way
+ * @returns what could not be made again, in sentences; nodes that wait for some of it; and the jails whose removal was
+ *   under way
  */
 export async function restore(
   world: World,
   state: WorldState,
   rebooted: boolean,
-): Promise<{ lost: string[]; waiting: Waiting; removing: readonly Jail[] }> {
+): Promise<{
+  lost: string[];
+  waiting: Waiting;
+  bereft: ReadonlySet<Node>;
+  removing: readonly Jail[];
+}> {
   const found = await world.jails.restore([...state.jails.values()], rebooted);
   const { lost, removing } = found;
   const vnets = new Map<number, Vnet>([[0, world.vnet0]]);
   for (const jail of world.jails.list(undefined))
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
-  const graph = restoreGraph(world.graph, vnets, state);
+  const graph = restoreGraph(world.graph, vnets, state, found.waiting);
   lost.push(...graph.lost);
-  return { lost, waiting: { jails: found.waiting, nodes: graph.waiting }, removing };
+  const waiting = { jails: found.waiting, nodes: graph.waiting };
+  return { lost, waiting, bereft: graph.bereft, removing };
 }
 
 /**
@@ -57,13 +74,14 @@ export async function finishRemovals(
 
 /**
  * Makes nodes and edges what they were, in vnets by ID of their jail.
- * @returns what could not be made again, in sentences; and the keys of the nodes among that
+ * @param waitingJails IDs of those that could not be made again
  */
 export function restoreGraph(
   graph: Netgraph,
   vnets: ReadonlyMap<number, Vnet>,
   state: WorldState,
-): { lost: string[]; waiting: ReadonlySet<string> } {
+  waitingJails: ReadonlySet<number> = new Set(),
+): RestoredGraph {
   const lost: string[] = [];
   const waiting = new Set<string>();
   const attempt = (what: string, work: () => void): void => {
@@ -88,12 +106,22 @@ export function restoreGraph(
       waiting.delete(key);
     });
   }
-  const bereft: Node[] = [];
+  // A name may have been given to another node while this one had to wait: that one is younger, and keeps it.
+  for (const [key, [, { name }]] of [...state.nodes].reverse()) {
+    const node = nodes.get(key);
+    if (node !== undefined && name !== '') attempt(`name ${name}`, () => graph.nameNode(node, name));
+  }
+  const waits = (jail: number, id: number) => waitingJails.has(jail) || waiting.has(`${jail}/${id}`);
+  const bereft = new Set<Node>();
+  const widows: Node[] = [];
   const halves: Node[] = [];
-  for (const edge of state.edges.values()) {
-    const [a, b] = [nodes.get(`${edge[0]}/${edge[1]}`), nodes.get(`${edge[3]}/${edge[4]}`)];
+  for (const edge of inOrder(state.edges.values())) {
+    const ends = [nodes.get(`${edge[0]}/${edge[1]}`), nodes.get(`${edge[3]}/${edge[4]}`)];
+    const [a, b] = ends;
+    const there = ends.filter((node) => node !== undefined);
     if (a !== undefined && b !== undefined) attempt(`hook ${a}${edge[2]}`, () => join(a, b, edge));
-    else (isWarp(edge) ? halves : bereft).push(...[a, b].filter((node) => node !== undefined));
+    else if (waits(edge[0], edge[1]) || waits(edge[3], edge[4])) for (const node of there) bereft.add(node);
+    else (isWarp(edge) ? halves : widows).push(...there);
   }
   for (const [key, [, { settings = [] }]] of state.nodes) {
     const node = nodes.get(key);
@@ -105,11 +133,26 @@ export function restoreGraph(
   }
   // What goes with nodes that are gone.
   for (const node of halves) graph.removeNode(node);
-  for (const node of bereft) removeUnused(node);
-  return { lost, waiting };
+  for (const node of widows) if (!bereft.has(node)) removeUnused(node);
+  return { lost, waiting, bereft };
 }
 
 const isWarp = ([jail, , , peerJail]: EdgeState): boolean => jail !== peerJail;
+
+/** What can be used only once. A wormhole has one way to the other side, whatever its name. */
+function endsOf(edge: EdgeState): string[] {
+  const [jail, node, hook, peerJail, peer, peerHook] = edge;
+  if (isWarp(edge)) return [`${jail}/${node}`, `${peerJail}/${peer}`];
+  return [`${jail}/${node}/${hook}`, `${peerJail}/${peer}/${peerHook}`];
+}
+
+/** Edges, the last of them those of which a hook was used for a younger one while they had to wait. */
+function inOrder(edges: Iterable<EdgeState>): EdgeState[] {
+  const all = [...edges];
+  const users = new Map(all.flatMap((edge) => endsOf(edge).map((end) => [end, edge])));
+  const isLast = (edge: EdgeState) => endsOf(edge).every((end) => users.get(end) === edge);
+  return [...all.filter(isLast), ...all.filter((edge) => !isLast(edge))];
+}
 
 /** Wormholes are joined by opening one, all others by connecting them. */
 function join(a: Node, b: Node, [, , hook, , , peer]: EdgeState): void {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { Jail, Jails } from '../jail/index.js';
 import { bootId, NETNS_DIRECTORY, TapHost, UTS_DIRECTORY } from '../linux/index.js';
-import { Netgraph, NgError, removeUnused } from '../netgraph/index.js';
+import { Netgraph, NgError, type Node, removeUnused } from '../netgraph/index.js';
 import type { OpenedJournal } from '../state/index.js';
 import { type Vnet, VnetSystem } from '../vnet/index.js';
 import { systemClock } from './clock.js';
@@ -42,6 +42,8 @@ export class World {
   /** Directories that were made for this world, or for one that it took up. */
   made: readonly string[] = [];
   private keeper: Keeper | undefined;
+  /** Nodes that lack hooks to what could not be taken up. */
+  private bereft: ReadonlySet<Node> = new Set();
 
   constructor(options: WorldOptions = {}) {
     const log = options.log ?? ((line: string) => console.error(`netgraph: ${line}`));
@@ -135,9 +137,10 @@ export class World {
     const complete = damage === undefined && entries.length > 0;
     if (state.stopping && complete) state.end();
     const keeper = new Keeper(this, journal, boot, state.made);
-    const { lost, waiting, removing } = await restore(this, state, rebooted);
+    const { lost, waiting, bereft, removing } = await restore(this, state, rebooted);
     keeper.carryOver(state, waiting, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
     this.keeper = keeper;
+    this.bereft = bereft;
     const goesOn = taps !== undefined && lost.length === 0;
     if (goesOn) keeper.goOn(); // at once: what happens from here on the journal has not
     // An interface without a node may be that of one that has to wait.
@@ -152,7 +155,8 @@ export class World {
 
   /** Takes away what hung on programs that are gone: nodes without hooks that nothing keeps. */
   prune(): void {
-    for (const vnet of this.vnets) for (const node of this.graph.nodes(vnet)) removeUnused(node);
+    for (const vnet of this.vnets)
+      for (const node of this.graph.nodes(vnet)) if (!this.bereft.has(node)) removeUnused(node);
   }
 
   /** Writes down what is done: it survives from now on. */
@@ -164,6 +168,8 @@ export class World {
   forget(): void {
     this.jails.forget();
     this.keeper?.forget();
+    for (const node of this.bereft) removeUnused(node);
+    this.bereft = new Set();
   }
 
   /** Why what is done may not survive, in sentences. */

@@ -305,10 +305,11 @@ describeReal('after kill -9', () => {
   it('leaves what it cannot take up as it is, and takes it up another time', async () => {
     const { box } = t;
     const made = `jail -c name=a vnet persist; ngctl -j a mkpeer . eiface e ether
-      ngctl mkpeer . eiface e ether; ip addr add 192.0.2.1/24 dev ngeth0; ip link set ngeth0 mtu 1400`;
+      ngctl mkpeer . eiface e ether; ip addr add 192.0.2.1/24 dev ngeth0; ip link set ngeth0 mtu 1400
+      ngctl mkpeer ngeth0: hub ether x`;
     expect(await box.sh(made)).toBe('');
     const listing =
-      'ip -br addr; ngctl list | grep eiface; ip -n a -br addr; jls name; ngctl -j a list | grep eiface';
+      'ip -br addr; ngctl show ngeth0:; ip -n a -br addr; jls name; ngctl -j a list | grep eiface';
     const before = await box.sh(listing);
     const links = await box.sh('ip -br addr');
     await kill(box);

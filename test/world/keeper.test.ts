@@ -1,7 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { JailState } from '../../src/jail/index.js';
 import { defineNode } from '../../src/netgraph/index.js';
 import { nodeTypes } from '../../src/nodes/index.js';
+import { joinWormholes } from '../../src/nodes/wormhole.js';
 import { MustRewrite } from '../../src/state/index.js';
 import type { Vnet } from '../../src/vnet/index.js';
 import { checkEntries } from '../../src/world/entries.js';
@@ -71,9 +73,8 @@ class Notebook {
   }
 }
 
-function keep(world: SimulatedWorld) {
-  const notebook = new Notebook();
-  const keeper = new Keeper(
+function keeperOf(world: SimulatedWorld, notebook: Notebook): Keeper {
+  return new Keeper(
     {
       graph: world.graph,
       jails: Object.assign(world.jails, { journal: undefined }),
@@ -84,6 +85,11 @@ function keep(world: SimulatedWorld) {
     'boot',
     [],
   );
+}
+
+function keep(world: SimulatedWorld) {
+  const notebook = new Notebook();
+  const keeper = keeperOf(world, notebook);
   keeper.start();
   return { keeper, notebook };
 }
@@ -97,6 +103,46 @@ function again(world: SimulatedWorld, notebook: Notebook) {
     vnets.set(id, jail.vnet);
   }
   return { other, ...restoreGraph(other.graph, vnets, notebook.state) };
+}
+
+/** A type whose module may not be found. */
+const odd = defineNode({
+  type: 'odd',
+  cookie: 1,
+  create: () => ({ receive: () => 0 }),
+});
+
+const jailState = (id: number): JailState => ({
+  id,
+  parent: 0,
+  settings: {
+    jid: id,
+    name: `j${id}`,
+    hostname: '',
+    path: '/',
+    vnet: 'new',
+    persist: true,
+    childrenMax: 0,
+    netns: undefined,
+  },
+  adopted: false,
+  stage: 'made',
+});
+
+/** A world without that type, or with it, that takes up what is in a notebook, and keeps it there. */
+function takeUp(earlier: Notebook, { jails = [1], types = [odd] }) {
+  const world = simulatedWorld({ types });
+  const vnets = new Map([[0, world.vnet0]]);
+  for (const id of jails) vnets.set(id, world.jails.create(`j${id}`, { id }).vnet);
+  const notebook = new Notebook();
+  const keeper = keeperOf(world, notebook);
+  for (const id of jails) keeper.jail(jailState(id));
+  const waitingJails = new Set([...earlier.state.jails.keys()].filter((id) => !vnets.has(id)));
+  const { lost, waiting, bereft } = restoreGraph(world.graph, vnets, earlier.state, waitingJails);
+  keeper.carryOver(earlier.state, { jails: waitingJails, nodes: waiting }, (id) => vnets.has(id));
+  keeper.start();
+  world.settle();
+  return { world, notebook, keeper, lost, bereft };
 }
 
 /** Everything that lasts of a graph, in the order in which it is there. */
@@ -293,6 +339,67 @@ describe('a world that is kept', () => {
     world.graph.removeNode(node);
     keeper.commit();
     expect([...notebook.state.nodes.keys()]).toEqual(['0/2']);
+  });
+
+  /** A hub, which lives by its hooks, a node of the odd type and a wormhole into a jail, all of them joined. */
+  function joined() {
+    const world = simulatedWorld({ types: [odd] });
+    const { keeper, notebook } = keep(world);
+    const jail = world.jails.create('j1');
+    keeper.jail(jailState(1));
+    const { graph } = world;
+    const hub = graph.makeNode(world.vnet0, 'hub');
+    graph.connect(hub, 'x', graph.makeNode(world.vnet0, 'odd'), 'y');
+    const [near, far] = [world.vnet0, jail.vnet].map((vnet) => graph.makeNode(vnet, 'wormhole'));
+    joinWormholes(near, far);
+    graph.connect(far, 'evthorizon', graph.makeNode(jail.vnet, 'odd'), 'z');
+    graph.nameNode(graph.findNode(world.vnet0, '[2]')!, 'same');
+    keeper.commit();
+    return { world, notebook };
+  }
+
+  it('keeps hooks to what could not be made again, and what lives by them, for another time', () => {
+    const { world, notebook } = joined();
+    let kept = notebook;
+    for (const jails of [[1], [], [1], []]) {
+      const without = takeUp(kept, { jails, types: [] });
+      expect(without.lost.length).toBe(jails.length + 1);
+      expect(without.world.graph.nodes(without.world.vnet0).map(({ id }) => id)).toEqual([1, 3]);
+      expect(without.bereft.size).toBe(2);
+      kept = without.notebook;
+    }
+    const again = takeUp(kept, {});
+    expect([again.lost, again.bereft.size]).toEqual([[], 0]);
+    expect(faults(again.world)).toEqual([]);
+    const sorted = (of: SimulatedWorld) =>
+      listing(of)
+        .map((node) => JSON.stringify(node))
+        .sort();
+    expect(sorted(again.world)).toEqual(sorted(world));
+  });
+
+  it('names hooks and names that were given to others while their node had to wait', () => {
+    const { notebook } = joined();
+    const { world, notebook: kept, keeper } = takeUp(notebook, { types: [] });
+    const { graph } = world;
+    const other = graph.makeNode(world.vnet0, 'hub');
+    graph.nameNode(other, 'same');
+    graph.connect(graph.findNode(world.vnet0, '[1]')!, 'x', other, 'y');
+    keeper.commit();
+    const again = takeUp(kept, {});
+    expect(again.lost).toEqual([
+      'name same: node same: has the name already',
+      'hook [2]:y: node [1]: has a hook "x"',
+    ]);
+    expect(again.world.graph.findNode(again.world.vnet0, 'same')?.type.type).toBe('hub');
+  });
+
+  it('gives up hooks, too, when what could not be made again is given up', () => {
+    const { notebook } = joined();
+    const { keeper, notebook: kept } = takeUp(notebook, { jails: [], types: [] });
+    keeper.forget();
+    keeper.commit();
+    expect([kept.state.edges.size, [...kept.state.nodes.keys()]]).toEqual([0, ['0/1', '0/3']]);
   });
 
   it('is what a node gave then, whatever the node does with it later', async () => {
