@@ -51,8 +51,21 @@ export async function restore(
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
   const graph = restoreGraph(world.graph, vnets, state, found.waiting);
   lost.push(...graph.lost);
+  lost.push(...missedInterfaces(world, state, rebooted));
   const waiting = { jails: found.waiting, nodes: graph.waiting };
   return { lost, waiting, bereft: graph.bereft, removing };
+}
+
+/** Interfaces that were gone, in sentences; in a system, or a jail, that was started anew all of them are. */
+function missedInterfaces({ interfaces, jails, log }: World, state: WorldState, rebooted: boolean): string[] {
+  return interfaces.survivors.missed.flatMap(({ vnet, name }) => {
+    const jail = jails.ownerOf(vnet);
+    const where = jail === undefined ? '' : ` of jail ${jail.name}`;
+    const what = `interface ${name}${where} was gone: it is made anew, without addresses`;
+    const isRule = rebooted || (jail !== undefined && state.jails.get(jail.id)?.namespace === undefined);
+    if (isRule) log(what);
+    return isRule ? [] : [what];
+  });
 }
 
 /**
@@ -66,7 +79,11 @@ export async function finishRemovals(
   complete: boolean,
 ): Promise<string[]> {
   const left: string[] = [];
-  if (complete) await world.interfaces.removeOrphans([...world.interfaces.orphans()]);
+  // What has the address of an interface of ours may be what that was made for anew, when this was not found.
+  const orphans = [...world.interfaces.orphans()].filter(
+    ({ link }) => !world.interfaces.hasAddress(link.address),
+  );
+  if (complete) await world.interfaces.removeOrphans(orphans);
   else for (const { what } of leftovers(world)) left.push(`${what} has our mark`);
   for (const jail of jails) await world.jails.remove(jail);
   return left;

@@ -145,7 +145,7 @@ export class World {
     if (goesOn) keeper.goOn(); // at once: what happens from here on the journal has not
     // An interface without a node may be that of one that has to wait.
     lost.push(...(await finishRemovals(this, removing, complete && waiting.nodes.size === 0)));
-    this.interfaces.survivors.closeInherited();
+    this.interfaces.survivors.close();
     if (state.stopping) await this.clear();
     if (!goesOn) keeper.start();
     this.made = [...state.made];

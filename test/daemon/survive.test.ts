@@ -248,7 +248,10 @@ describeReal('after kill -9', () => {
     const { box } = t;
     expect(await box.sh(`${LAB}; ngctl mkpeer . eiface e ether; ngctl mkpeer . eiface e ether`)).toBe('');
     await killed(box, 'ip netns del b; ip link del ngeth0');
-    expect(await notices(box)).toEqual(['not taken up: jail b is gone: somebody deleted its namespace']);
+    expect(await notices(box)).toEqual([
+      'not taken up: jail b is gone: somebody deleted its namespace',
+      'not taken up: interface ngeth0 was gone: it is made anew, without addresses',
+    ]);
     expect(await box.sh('jls name; ip -o link | cut -d: -f2; ls /run/netgraph/uts')).toBe(
       'a\n lo\n ngeth1\n ngeth0\na\n',
     );
@@ -284,6 +287,27 @@ describeReal('after kill -9', () => {
     expect(await box.sh('netgraph stop; ip netns; ip -n c -br link show theirs | cut -d" " -f1')).toBe(
       'c\ntheirs\n',
     );
+  });
+
+  it('finds interfaces that others moved to other namespaces while no daemon was there', async () => {
+    const { box } = t;
+    const made = `ip netns add there; jail -c name=a vnet persist; ngctl -j a mkpeer . eiface e ether
+      ngctl mkpeer . eiface e ether; ngctl mkpeer . eiface e ether`;
+    expect(await box.sh(made)).toBe('');
+    const moves = `ip link set ngeth0 netns there; ip -n there addr add 192.0.2.1/24 dev ngeth0
+      ip link set ngeth1 netns a; ip -n a addr add 192.0.2.2/24 dev ngeth1
+      ip -n a link set ngeth0 netns there name up0; ip -n there addr add 192.0.2.3/24 dev up0`;
+    const listing = `ip -o link | wc -l; for n in there a; do ip -n $n -br -4 addr; done
+      for n in ngeth0 ngeth1; do ngctl msg $n: getifname; done; ngctl -j a msg ngeth0: getifname | grep -o up0`;
+    await kill(box);
+    expect(await box.sh(moves)).toBe('');
+    await start(box);
+    expect(await notices(box)).toEqual([]);
+    const before = await box.sh(listing);
+    for (const address of [1, 2, 3]) expect(before).toContain(`192.0.2.${address}/24`);
+    expect(before).toMatch(/up0\n$/);
+    await killed(box);
+    expect([await box.sh(listing), await notices(box)]).toEqual([before, []]);
   });
 
   it('knows interfaces that were given another description, and gives them back their mark', async () => {

@@ -47,7 +47,7 @@ describeReal('TAP interfaces', () => {
     old.keepAll();
     host.survivors.inherit(old.handOver());
     expect(host.resumeEthernet(vnet, used!.resume(), quiet).fd).toBe(used!.fd);
-    host.survivors.closeInherited();
+    host.survivors.close();
     expect(existsSync(`/proc/self/fd/${unused!.fd}`)).toBe(false);
     // Its interface stays.
     const named = ipJson('-n', t.box.netnsOf(vnet).name, 'link').map((link) => link.ifname);

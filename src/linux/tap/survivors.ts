@@ -25,6 +25,10 @@ export class Survivors {
   /** Descriptors that another process gave us, by `<inode of the namespace>/<index of the interface>`. */
   private readonly inherited = new Map<string, number>();
   private none = false;
+  /** Those with our mark everywhere, by address. */
+  private marked: ReadonlyMap<string, Found> | undefined;
+  /** Those that were not found, so that others were made instead. */
+  readonly missed: { readonly vnet: Vnet; readonly name: string }[] = [];
 
   constructor(
     /** What marks an interface as ours: the first word of its alias. */
@@ -50,29 +54,50 @@ export class Survivors {
     for (const [key, fd] of taps) this.inherited.set(key, fd);
   }
 
-  /** Closes those of which nobody wanted to know. Their interfaces stay. */
-  closeInherited(): void {
+  /** Ends the search. Closes what was inherited and nobody wanted to know of; those interfaces stay. */
+  close(): void {
     for (const fd of this.inherited.values()) closeSync(fd);
     this.inherited.clear();
+    this.marked = undefined;
   }
 
   /**
    * The administrator may have changed one of index (by moving it to and fro), alias and address, and the name. One that
-   * has only its name is another one.
+   * has only its name is another one. In another namespace it is known by mark and address.
    */
-  find(vnet: Vnet, { netns: inode, index, name, mac }: Kept): Found | undefined {
+  find(vnet: Vnet, kept: Kept): Found | undefined {
     if (this.none) return undefined;
+    const found = this.findInPlace(vnet, kept);
+    if (found !== undefined) return found;
+    this.marked ??= this.findMarked();
+    return this.marked.get(kept.mac);
+  }
+
+  private findInPlace(vnet: Vnet, { netns: inode, index, name, mac }: Kept): Found | undefined {
     for (const spec of this.whereabouts(vnet)) {
       const path = spec instanceof Namespace ? spec.path : spec;
       if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) continue;
       const link = new Rtnetlink(path).linksOf([index, name]).find((found) => {
         if (found?.kind !== 'tun') return false;
-        const hasAddress = Buffer.from(found.address).toString('hex') === mac;
-        return [found.index === index, this.isMarked(found), hasAddress].filter(Boolean).length >= 2;
+        return (
+          [found.index === index, this.isMarked(found), macOf(found) === mac].filter(Boolean).length >= 2
+        );
       });
       return link && { spec, inode, link };
     }
     return undefined;
+  }
+
+  private findMarked(): Map<string, Found> {
+    const marked = new Map<string, Found>();
+    for (const spec of this.everywhere()) {
+      const path = spec instanceof Namespace ? spec.path : spec;
+      const inode = statSync(path, { throwIfNoEntry: false })?.ino;
+      if (inode === undefined || (spec instanceof Namespace && !spec.linked)) continue;
+      for (const link of linksIn(path))
+        if (link.kind === 'tun' && this.isMarked(link)) marked.set(macOf(link), { spec, inode, link });
+    }
+    return marked;
   }
 
   /** Opens one that was found, in its namespace. @throws Error EBUSY another process has it */
@@ -89,8 +114,22 @@ export class Survivors {
   private *whereabouts(vnet: Vnet): Iterable<Namespace | string> {
     const home = this.where.netnsOf(vnet);
     if (typeof home !== 'number') yield home;
+    yield* this.everywhere();
+  }
+
+  private *everywhere(): Iterable<Namespace | string> {
     yield* this.where.namespaces?.() ?? [];
     // Somebody may have moved it to a namespace that is none of ours.
     for (const { path } of namedNamespaces()) yield path;
+  }
+}
+
+const macOf = ({ address }: Link): string => Buffer.from(address).toString('hex');
+
+function linksIn(path: string): Link[] {
+  try {
+    return new Rtnetlink(path).links();
+  } catch {
+    return []; // it is gone, or is no network namespace
   }
 }
