@@ -249,11 +249,13 @@ export class Jails extends Roster {
         const jail = await this.takeUp(name, state, rebooted);
         if (typeof jail === 'string') lost.push(`jail ${name} is gone: ${jail}`);
         if (!(jail instanceof Jail)) continue;
+        const { utsPath } = state.namespace ?? {};
         if (!jail.settings.persist) this.expireLater(jail);
         if (state.stage === 'removing') {
           this.unwatch(jail);
           removing.push(jail);
-        }
+        } else if (!rebooted && utsPath !== undefined && jail.namespace?.utsPath === undefined)
+          lost.push(`the hostname of jail ${name}: ${utsPath} is not what it was`);
       } catch (error) {
         lost.push(`jail ${name} has to wait: ${(error as Error).message}`);
         this.waiting.set(state.id, name);
@@ -287,19 +289,19 @@ export class Jails extends Roster {
     }
     if (namespace === undefined)
       return stage === 'removing' ? undefined : this.makeAgain(name, parent, state);
-    if (isThere || (stage === 'removing' && !adopted)) return this.add(id, parent, namespace, settings);
+    if (isThere || (stage === 'removing' && !adopted))
+      return this.add(id, parent, await namespace.withOwnHostname(), settings);
     await namespace.remove();
     return 'somebody deleted its namespace';
   }
 
   private async makeAgain(name: string, parent: Viewer, state: JailState): Promise<Jail | string> {
     const { id, settings } = state;
-    const isOurs = settings.vnet === 'new' && settings.netns === undefined;
     if (settings.netns !== undefined && processOf(specOf(settings.netns)) > 0)
       return `process ${settings.netns}, whose namespace it was, ended with the system`;
-    // Made by a start that was killed before it could write anything down.
-    if (isOurs && Namespace.isLeft(name, this.utsDirectory, this.options.mark))
-      await this.discard(name, state);
+    // A start that was killed before it could write anything down may have made it already.
+    if (settings.vnet === 'new' && settings.netns === undefined)
+      await Namespace.discardLeft(name, this.utsDirectory, this.options.mark);
     return this.add(id, parent, this.openNamespace(name, settings), settings);
   }
 

@@ -183,19 +183,10 @@ export class Namespace {
   /** One that a program before this one made or adopted. Whether it is still there, `linked` and `utsLinked` tell. */
   static restore(state: NamespaceState): Namespace {
     const { name, path, utsPath, identity, utsIdentity, pid, created } = state;
-    if (created) prepare(dirname(utsPath!));
+    if (created && utsPath !== undefined) prepare(dirname(utsPath));
     // Where it was is something else now, and so may be what has its number.
     const known = leadsTo(path, identity) ? identity : { ...identity, ino: NONE };
     return new Namespace(name, path, utsPath, known, utsIdentity, pid, created);
-  }
-
-  /** Whether what has the name was left by a process that was killed after `create` with this mark, or in its midst. */
-  static isLeft(name: string, utsDirectory: string, mark: string | undefined): boolean {
-    const path = join(NETNS_DIRECTORY, name);
-    if (!isNamespace(path)) return isBare(path);
-    // The hostname alone tells nothing: somebody may have made another network under the name since.
-    if (mark === undefined || !isNamespace(join(utsDirectory, name))) return false;
-    return new Rtnetlink(path).link('lo')?.alias === mark;
   }
 
   /** Takes away what a process left that was killed in the midst of `create` or `createHostname`. */
@@ -208,6 +199,11 @@ export class Namespace {
     // The hostname comes first: a network without one is somebody else's.
     const ours = net && (isNamespace(uts) || !isNamespace(path));
     await native.holderRemove(ours ? path : '', uts);
+  }
+
+  /** Takes away what a process left that was killed after `create` with this name and mark, or in its midst. */
+  static async discardLeft(name: string, utsDirectory: string, mark: string | undefined): Promise<void> {
+    if (isLeft(name, utsDirectory, mark)) await Namespace.discard(name, { net: true, utsDirectory });
   }
 
   /** What `restore` takes. */
@@ -261,7 +257,7 @@ export class Namespace {
 
   /** Whether it was made under this name, and has files with it. */
   holds(name: string): boolean {
-    return this.created && basename(this.utsPath!) === name;
+    return this.created && basename(this.utsPath ?? this.path) === name;
   }
 
   /** PIDs of the processes in it. Takes some 10 µs per process of the system. */
@@ -275,15 +271,28 @@ export class Namespace {
     return inode === undefined ? [] : processesIn('uts', inode);
   }
 
+  /** The file of its hostname, unless that is of others by now; empty when there is none. */
+  private get ownUts(): string {
+    const { utsPath } = this;
+    return utsPath !== undefined && (this.utsLinked || isBare(utsPath)) ? utsPath : '';
+  }
+
+  /** The same, without the hostname beside it if that is not held any more. */
+  async withOwnHostname(): Promise<Namespace> {
+    const { name, path, utsPath, identity, pid, created } = this;
+    if (utsPath === undefined || this.utsLinked) return this;
+    if (created) await native.holderRemove('', this.ownUts);
+    return new Namespace(name, path, undefined, identity, undefined, pid, created);
+  }
+
   /** Takes its name away; it ends with its last process. Does nothing to one that was adopted. */
   async remove(): Promise<void> {
     if (!this.created) return;
     this.created = false;
     // What others made under our name meanwhile is theirs.
     const net = this.path.startsWith(NETNS_DIRECTORY) && (this.linked || isBare(this.path)) ? this.path : '';
-    const uts = this.utsLinked || isBare(this.utsPath!) ? this.utsPath! : '';
     try {
-      await native.holderRemove(net, uts);
+      await native.holderRemove(net, this.ownUts);
     } catch (error) {
       throw NgError.fromSystem(error, `namespace ${this.name}`);
     }
@@ -332,6 +341,14 @@ const isNamespace = (path: string): boolean => statSync(path, { throwIfNoEntry: 
 function isBare(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found?.isFile() === true && found.dev !== nsfs && found.size === 0;
+}
+
+function isLeft(name: string, utsDirectory: string, mark: string | undefined): boolean {
+  const path = join(NETNS_DIRECTORY, name);
+  if (!isNamespace(path)) return isBare(path);
+  // The hostname alone tells nothing: somebody may have made another network under the name since.
+  if (mark === undefined || !isNamespace(join(utsDirectory, name))) return false;
+  return new Rtnetlink(path).link('lo')?.alias === mark;
 }
 
 function leadsTo(path: string, identity: Identity): boolean {

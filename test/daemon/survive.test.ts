@@ -310,6 +310,29 @@ describeReal('after kill -9', () => {
     expect([await box.sh(listing), await notices(box)]).toEqual([before, []]);
   });
 
+  it('uses no hostname that others put in the place of that of a jail, and names what is gone', async () => {
+    const { box } = t;
+    expect(await box.sh('for j in a b c; do jail -c name=$j vnet persist; done')).toBe('');
+    await kill(box);
+    expect(
+      await box.sh(
+        `cd /run/netgraph/uts; umount a; rm a; umount b; unshare --uts=b hostname stranger; umount c`,
+      ),
+    ).toBe('');
+    await start(box);
+    expect(await notices(box)).toEqual(
+      ['a', 'b', 'c'].map(
+        (name) => `not taken up: the hostname of jail ${name}: /run/netgraph/uts/${name} is not what it was`,
+      ),
+    );
+    const hostnames = 'for j in a b c; do jexec $j hostname; done | uniq; ls /run/netgraph/uts';
+    expect(await box.sh(hostnames)).toBe(await box.sh('hostname; echo b'));
+    await killed(box, 'ip netns del c');
+    expect(await notices(box)).toEqual(['not taken up: jail c is gone: somebody deleted its namespace']);
+    expect(await box.sh('jls name; jail -r a; jail -r b; ip netns; ls /run/netgraph/uts')).toBe('a\nb\nb\n');
+    expect(await box.sh('nsenter --uts=/run/netgraph/uts/b hostname')).toBe('stranger\n');
+  });
+
   it('knows interfaces that were given another description, and gives them back their mark', async () => {
     const { box } = t;
     const made = `for i in 0 1 2; do ngctl mkpeer . eiface e ether; ip addr add 192.0.2.$i/32 dev ngeth$i; done
