@@ -78,15 +78,13 @@ export async function finishRemovals(
   jails: readonly Jail[],
   complete: boolean,
 ): Promise<string[]> {
-  const left: string[] = [];
   // What has the address of an interface of ours may be what that was made for anew, when this was not found.
   const orphans = [...world.interfaces.orphans()].filter(
     ({ link }) => !world.interfaces.hasAddress(link.address),
   );
   if (complete) await world.interfaces.removeOrphans(orphans);
-  else for (const { what } of leftovers(world)) left.push(`${what} has our mark`);
   for (const jail of jails) await world.jails.remove(jail);
-  return left;
+  return leftovers(world).map(({ what }) => `${what} has our mark`);
 }
 
 /**

@@ -143,8 +143,9 @@ export class World {
     this.bereft = bereft;
     const goesOn = taps !== undefined && lost.length === 0;
     if (goesOn) keeper.goOn(); // at once: what happens from here on the journal has not
+    const isWaiting = waiting.nodes.size > 0 || waiting.jails.size > 0;
     // An interface without a node may be that of one that has to wait.
-    lost.push(...(await finishRemovals(this, removing, complete && waiting.nodes.size === 0)));
+    lost.push(...(await finishRemovals(this, removing, complete && !isWaiting)));
     this.interfaces.survivors.close();
     if (state.stopping) await this.clear();
     if (!goesOn) keeper.start();

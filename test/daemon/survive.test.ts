@@ -275,6 +275,8 @@ describeReal('after kill -9', () => {
       'not taken up: jail a is gone: somebody deleted its namespace',
       'not taken up: jail c is gone: somebody deleted its namespace',
       'not taken up: jail a.b is gone: the jail around it is gone; /run/netns/a.b stays',
+      'not taken up: namespace /run/netns/a.b has our mark',
+      'not taken up: hostname /run/netgraph/uts/a.b has our mark',
     ]);
     expect(await box.sh('jls name; ip netns list | cut -d" " -f1 | sort; ls /run/netgraph/uts')).toBe(
       'b\na.b\nb\nc\na.b\nb\n',
@@ -320,15 +322,20 @@ describeReal('after kill -9', () => {
       ),
     ).toBe('');
     await start(box);
-    expect(await notices(box)).toEqual(
-      ['a', 'b', 'c'].map(
+    const left = 'not taken up: hostname /run/netgraph/uts/b has our mark';
+    expect(await notices(box)).toEqual([
+      ...['a', 'b', 'c'].map(
         (name) => `not taken up: the hostname of jail ${name}: /run/netgraph/uts/${name} is not what it was`,
       ),
-    );
+      left,
+    ]);
     const hostnames = 'for j in a b c; do jexec $j hostname; done | uniq; ls /run/netgraph/uts';
     expect(await box.sh(hostnames)).toBe(await box.sh('hostname; echo b'));
     await killed(box, 'ip netns del c');
-    expect(await notices(box)).toEqual(['not taken up: jail c is gone: somebody deleted its namespace']);
+    expect(await notices(box)).toEqual([
+      'not taken up: jail c is gone: somebody deleted its namespace',
+      left,
+    ]);
     expect(await box.sh('jls name; jail -r a; jail -r b; ip netns; ls /run/netgraph/uts')).toBe('a\nb\nb\n');
     expect(await box.sh('nsenter --uts=/run/netgraph/uts/b hostname')).toBe('stranger\n');
   });
@@ -444,6 +451,30 @@ describeReal('after kill -9', () => {
     expect(
       await box.sh('jls name; ngctl list | grep -c eiface; netgraph stop; ls /run/netgraph /run/state'),
     ).toBe('a\n1\n/run/netgraph:\n\n/run/state:\nworld.journal.damaged\n');
+  });
+
+  it('names what it made and has no record of, and does not delete it', async () => {
+    const { box } = t;
+    expect(await box.sh('jail -c name=a vnet persist; ngctl mkpeer . eiface e ether')).toBe('');
+    // As when the disk was full while `b` was made.
+    const made = `cd /run/state; cp world.journal copy; jail -c name=b vnet persist`;
+    expect(await box.sh(made)).toBe('');
+    await killed(box, 'cd /run/state; mv copy world.journal');
+    const left = [
+      'not taken up: namespace /run/netns/b has our mark',
+      'not taken up: hostname /run/netgraph/uts/b has our mark',
+    ];
+    expect(await notices(box)).toEqual(left);
+    await kill(box);
+    await reboot(box);
+    // Of what is made anew now, this was the first.
+    expect(await box.sh('ip link set ngeth0 name up0')).toBe('');
+    await start(box);
+    expect(await notices(box)).toEqual(['not taken up: interface up0 of the host has our mark', ...left]);
+    expect(await box.sh('netgraph repair; jls name; ip -o link | cut -d: -f2; netgraph stop; ip netns')).toBe(
+      `removed interface up0 of the host\nremoved namespace /run/netns/b
+removed hostname /run/netgraph/uts/b\na\n lo\n ngeth0\n`,
+    );
   });
 
   it('adopts no namespace anew by the number of a process when the system was started anew', async () => {
