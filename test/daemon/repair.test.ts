@@ -130,7 +130,9 @@ describeReal('netgraph repair', () => {
     expect(await box.sh(`${SOME}; ip netns add mine; touch /run/state/world.journal.new`)).toBe('');
     const there = await box.sh('ngctl list | grep -v ngctl');
     await kill(box);
-    expect(await box.sh('ip link set ngeth0 netns mine')).toBe('');
+    // With its own address the daemon would find it there.
+    const moved = 'ip link set ngeth0 netns mine; ip -n mine link set ngeth0 address 02:00:00:00:00:99';
+    expect(await box.sh(moved)).toBe('');
     expect(await box.sh('netgraph repair')).toBe('removed interface ngeth0 in /run/netns/mine\n');
     // The node has another like it.
     expect(await box.sh('ngctl list | grep -v ngctl')).toBe(there);

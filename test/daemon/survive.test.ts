@@ -528,7 +528,8 @@ removed hostname /run/netgraph/uts/b\na\n lo\n ngeth0\n`,
     expect(await box.sh('jail -c name=a vnet persist')).toBe('');
     await kill(box);
     await reboot(box);
-    await box.sh('ip netns del a; ip netns add a; ip -n a link add theirs type bridge; jls >/dev/null');
+    await box.sh(`ip netns del a; umount /run/netgraph/uts/a; rm /run/netgraph/uts/a
+      ip netns add a; ip -n a link add theirs type bridge; jls >/dev/null`);
     expect(await notices(box)).toEqual([
       expect.stringMatching(/^not taken up: jail a has to wait: there is a namespace a already/),
     ]);
