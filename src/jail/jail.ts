@@ -29,7 +29,7 @@ export class Jail implements InVnet {
 
   /** The full name, with the names of the jails around it: `outer.inner`. */
   get name(): string {
-    return this.parent === undefined ? this.settings.name : `${this.parent.name}.${this.settings.name}`;
+    return nameWithin(this.parent, this.settings.name);
   }
 
   /** Its hostname, as far as it is for us to say. */
@@ -66,3 +66,7 @@ export class Jail implements InVnet {
     return this.ownsVnet ? this : this.parent?.network;
   }
 }
+
+/** A name in a jail, as the host sees it. */
+export const nameWithin = (around: Jail | undefined, name: string): string =>
+  around === undefined ? name : `${around.name}.${name}`;

@@ -12,7 +12,7 @@ import {
 } from '../linux/index.js';
 import { NgError } from '../netgraph/index.js';
 import type { VnetSystem } from '../vnet/index.js';
-import { Jail } from './jail.js';
+import { Jail, nameWithin } from './jail.js';
 import { applyParameters, type JailSettings } from './parameters.js';
 import { endProcesses } from './processes.js';
 import { type Parameters, Roster, type Viewer } from './roster.js';
@@ -103,7 +103,10 @@ export class Jails extends Roster {
           throw new NgError('EINVAL', `jail ${jail.name}: ${fixed} cannot be changed once it is made`);
       }
       const renamed = settings.name !== jail.settings.name;
-      if (renamed) this.checkFree(settings.name, jail.parent);
+      if (renamed) {
+        this.checkFree(settings.name, jail.parent);
+        this.checkNotAwaited(nameWithin(jail.parent, settings.name));
+      }
       if (parameters['host.hostname'] !== undefined) jail.setHostname(settings.hostname);
       if (renamed) {
         // Hostnames do not follow.
@@ -171,7 +174,7 @@ export class Jails extends Roster {
     this.checkFreeId(id, viewer);
     this.checkRoom(viewer);
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
-    const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
+    const fullName = nameWithin(viewer, name);
     this.checkNotHeld(fullName);
     this.checkNotAwaited(fullName);
     const adopted = settings.netns !== undefined;

@@ -1,7 +1,7 @@
 import { type Namespace, ownInode } from '../linux/index.js';
 import { type JailDirectory, NgError } from '../netgraph/index.js';
 import type { Vnet } from '../vnet/index.js';
-import type { Jail } from './jail.js';
+import { type Jail, nameWithin } from './jail.js';
 
 /** Where somebody is: on the host, or in a jail. */
 export type Viewer = Jail | undefined;
@@ -31,7 +31,7 @@ export class Roster implements JailDirectory {
   }
 
   private named(viewer: Viewer, name: string): Jail | undefined {
-    const fullName = viewer === undefined ? name : `${viewer.name}.${name}`;
+    const fullName = nameWithin(viewer, name);
     return this.list(viewer).find((jail) => jail.name === fullName);
   }
 
