@@ -22,6 +22,8 @@ export interface Parcel {
   readonly edges: readonly EdgeState[];
 }
 
+/** How many descriptors come before those of taps. */
+const FIXED = 3;
 const LENGTH = 4;
 
 function lengthOf({ length }: { readonly length: number }): Buffer {
@@ -134,7 +136,7 @@ export class Predecessor {
     writeSync(this.fd, 'ready\n');
     const parcel = JSON.parse(this.read(this.read(LENGTH).readUInt32LE()).toString('utf8')) as Parcel;
     writeSync(this.fd, 'parcel\n');
-    return { parcel, fds: receiveDescriptors(this.fd, 2 + parcel.taps.length + parcel.clients.length) };
+    return { parcel, fds: receiveDescriptors(this.fd, FIXED + parcel.taps.length + parcel.clients.length) };
   }
 
   /** Lets it go. @returns descriptors of clients that came meanwhile */

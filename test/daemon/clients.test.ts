@@ -131,7 +131,7 @@ describeReal('a client', () => {
     expect(await send(with_(0, 7))).toBe('EINVAL: control message of version 7, not 8');
     expect(await send(with_(4, 1))).toBe('EINVAL: control message claims 1 bytes of arguments');
     expect(await send(with_(7, 255))).toBe('EINVAL: control message claims 4278190080 bytes of arguments');
-    expect(await send(with_(8, 99))).toMatch(/^EINVAL: a socket node does not know message /);
+    expect(await send(with_(8, 99))).toMatch(/^EINVAL: a node of type socket does not know message /);
     for (const path of ['nope:', '[dead]:', ':', '.nohook', 'a.b.c', 'x'.repeat(5000), '\u0001:'])
       expect([path, await send(good(), path)]).toEqual([path, expect.stringMatching(/^(ENOENT|EINVAL)/)]);
     const large = new Message(GENERIC_COOKIE, genericMessages.nodeinfo.cmd, new Uint8Array(200_000)).encode();
@@ -221,7 +221,7 @@ describeReal('a client', () => {
     expect([id, errnoName(body[0])]).toEqual([3, 'EPERM']);
     await until(() => chatty.closed);
     expect(alien.closed).toBe(false);
-    const other = 'NETGRAPH_RUN_DIR=/run/third';
+    const other = 'NETGRAPH_RUN_DIR=/run/third NETGRAPH_STATE_DIR=/run/third/state';
     await t.box.sh(`${other} ngctl list`);
     const third = t.box.connect(['unshare', '--net'], '/run/third/control.sock');
     await sleep(100);

@@ -51,7 +51,7 @@ describeReal('what the daemon cannot do here', () => {
 
   it('is anything at all without the capabilities, and its log says so', async () => {
     const powerless =
-      'NETGRAPH_RUN_DIR=/run/weak setpriv --bounding-set=-net_admin,-sys_admin --inh-caps=-all';
+      'NETGRAPH_RUN_DIR=/run/weak NETGRAPH_STATE_DIR=/run/weak/state setpriv --bounding-set=-net_admin,-sys_admin --inh-caps=-all';
     const said = await t.box.sh(`${powerless} ngctl list; cat /run/weak/daemon.log`);
     expect(said).toContain('ngctl: the netgraph daemon does not start: see /run/weak/daemon.log');
     expect(said).toContain("namespace monitor: EPERM: Operation not permitted, unshare 'CLONE_NEWNET'");
