@@ -16,6 +16,7 @@ const SYSCTLS = [
   'net.ipv4.tcp_rto_max_ms=1000',
   'net.ipv4.tcp_retries2=255',
 ];
+/** Until datagrams and stream go on, in ms. */
 const PATIENCE = 60_000;
 export const WAYS = ['collapsed', 'hub', 'tee', 'chain'];
 

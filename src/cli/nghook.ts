@@ -46,6 +46,9 @@ async function nghook(argv: string[]): Promise<number> {
   }
 }
 
+/** A second line, which says more than errno. */
+const why = ({ message }: NgError, explain: boolean): string => (explain ? `\nnghook: (${message})` : '');
+
 const warn = (line: string): unknown => complain(`nghook: ${line}\n`);
 
 async function connect(socket: NetgraphSocket, path: string, hook: string, explain: boolean): Promise<void> {
@@ -53,7 +56,7 @@ async function connect(socket: NetgraphSocket, path: string, hook: string, expla
     await socket.connectNodes('.', path, HOOK, hook);
   } catch (error) {
     if (!(error instanceof NgError)) throw error;
-    fail(EX.OSERR, `can't connect to node${explain ? `\nnghook: (${error.message})` : ''}`);
+    fail(EX.OSERR, `can't connect to node${why(error, explain)}`);
   }
 }
 
@@ -68,8 +71,7 @@ async function sendMessages(
       await socket.sendAscii(path, ...splitMessage(line));
     } catch (error) {
       if (!(error instanceof NgError)) throw error;
-      const why = explain ? `\nnghook: (${error.message})` : '';
-      fail(EX.OSERR, `sending message '${line}': ${strerror(error.errno)}${why}`);
+      fail(EX.OSERR, `sending message '${line}': ${strerror(error.errno)}${why(error, explain)}`);
     }
   }
 }

@@ -98,3 +98,7 @@ export interface DeviceProvider {
    */
   resumeEthernet(vnet: Vnet, kept: unknown, events: EthernetEvents): EthernetDevice;
 }
+
+/** An Ethernet address as text: `02:00:00:00:00:01`. */
+export const macText = (address: Uint8Array): string =>
+  Array.from(address, (octet) => octet.toString(16).padStart(2, '0')).join(':');

@@ -16,7 +16,7 @@ export type {
   EthernetEvents,
   InterfaceAddress,
 } from './device.js';
-export { newCounters } from './device.js';
+export { macText, newCounters } from './device.js';
 export { countDrop, dropsIn } from './drops.js';
 export { bypass, removeUnused, splice } from './edge.js';
 export type { Clock, Environment, JailDirectory, JailInfo } from './environment.js';

@@ -9,6 +9,7 @@ import {
   type Frame,
   type Infer,
   limits,
+  macText,
   NgError,
   onWire,
   type ReceiveFrame,
@@ -209,9 +210,6 @@ function sockaddrs(device: EthernetDevice): Uint8Array {
     .map(({ family, address }) => (family === 'inet' ? sockaddrIn(address) : sockaddrIn6(address)));
   return packSockaddrs([link, ...others]);
 }
-
-const macText = (address: Uint8Array): string =>
-  Array.from(address, (octet) => octet.toString(16).padStart(2, '0')).join(':');
 
 const bigCounters = (counters: DeviceCounters): Infer<typeof Stats> => ({
   rxFrames: BigInt(counters.rxFrames),

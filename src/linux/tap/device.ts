@@ -3,6 +3,7 @@ import {
   type EthernetDevice,
   type EthernetEvents,
   type InterfaceAddress,
+  macText,
   newCounters,
 } from '../../netgraph/device.js';
 import { NgError } from '../../netgraph/errors.js';
@@ -78,10 +79,11 @@ export class TapDevice implements EthernetDevice, Port {
 
   setAddress(address: Uint8Array): void {
     if (address.length !== 6) throw new NgError('EINVAL', `${this.name}: an Ethernet address has 6 bytes`);
-    if (address[0] & 1 || address.every((byte) => byte === 0)) {
-      const text = Buffer.from(address).toString('hex').replace(/..\B/g, '$&:');
-      throw new NgError('EADDRNOTAVAIL', `${this.name}: ${text} is not the address of one station`);
-    }
+    if (address[0] & 1 || address.every((byte) => byte === 0))
+      throw new NgError(
+        'EADDRNOTAVAIL',
+        `${this.name}: ${macText(address)} is not the address of one station`,
+      );
     this.control(() => native.tapSetAddress(this.fd, address));
     this.take(addressNumber(address));
   }
