@@ -49,6 +49,7 @@ export async function restore(
   const vnets = new Map<number, Vnet>([[0, world.vnet0]]);
   for (const jail of world.jails.list(undefined))
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
+  world.interfaces.survivors.expect([...state.nodes.values()].map(([, { resume }]) => resume));
   const graph = restoreGraph(world.graph, vnets, state, found.waiting);
   lost.push(...graph.lost);
   lost.push(...missedInterfaces(world, state, rebooted));
@@ -78,10 +79,8 @@ export async function finishRemovals(
   jails: readonly Jail[],
   complete: boolean,
 ): Promise<string[]> {
-  // What has the address of an interface of ours may be what that was made for anew, when this was not found.
-  const orphans = [...world.interfaces.orphans()].filter(
-    ({ link }) => !world.interfaces.hasAddress(link.address),
-  );
+  const { survivors } = world.interfaces;
+  const orphans = [...world.interfaces.orphans()].filter(({ link }) => !survivors.mayBeMissed(link));
   if (complete) await world.interfaces.removeOrphans(orphans);
   for (const jail of jails) await world.jails.remove(jail);
   return leftovers(world).map(({ what }) => `${what} has our mark`);

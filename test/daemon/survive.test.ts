@@ -340,6 +340,23 @@ describeReal('after kill -9', () => {
     expect(await box.sh('nsenter --uts=/run/netgraph/uts/b hostname')).toBe('stranger\n');
   });
 
+  it('takes none for that of another jail that has the same Ethernet address', async () => {
+    const { box } = t;
+    const made = `for j in a b c; do
+        jail -c name=$j vnet persist; ngctl -j $j mkpeer . eiface e ether; ip -n $j link set ngeth0 address 02:00:00:00:00:01
+      done
+      ip -n b addr add 192.0.2.2/24 dev ngeth0; ip -n c addr add 192.0.2.3/24 dev ngeth0`;
+    expect(await box.sh(made)).toBe('');
+    const listing = `for j in b c; do ip -n $j -o -4 addr show ngeth0; done
+      for j in a b c; do ngctl -j $j msg ngeth0: getifname; ip -n $j -br link show ngeth0; done`;
+    const before = await box.sh(listing);
+    await killed(box, 'ip -n a link del ngeth0');
+    expect(await notices(box)).toEqual([
+      'not taken up: interface ngeth0 of jail a was gone: it is made anew, without addresses',
+    ]);
+    expect(await box.sh(listing)).toBe(before);
+  });
+
   it('knows interfaces that were given another description, and gives them back their mark', async () => {
     const { box } = t;
     const made = `for i in 0 1 2; do ngctl mkpeer . eiface e ether; ip addr add 192.0.2.$i/32 dev ngeth$i; done

@@ -132,7 +132,7 @@ export class TapHost implements DeviceProvider {
         const opened = this.openTap(netns, name, offloads);
         const address = Uint8Array.from(Buffer.from(mac, 'hex'));
         const device = this.makeDevice(vnet, { ...opened, netns, spec, name, mac: address }, events);
-        this.survivors.missed.push({ vnet, name });
+        this.survivors.missed.push({ vnet, name, mac });
         return device;
       });
     });
@@ -186,11 +186,6 @@ export class TapHost implements DeviceProvider {
         if (link.kind === 'tun' && this.survivors.isMarked(link) && !devices?.has(link.index))
           yield { netns, link };
     }
-  }
-
-  /** Whether a device has the Ethernet address. */
-  hasAddress(address: Uint8Array): boolean {
-    return address.length === 6 && this.taken.has(addressNumber(address));
   }
 
   /** Deletes interfaces that are left of an earlier process. */

@@ -25,10 +25,11 @@ export class Survivors {
   /** Descriptors that another process gave us, by `<inode of the namespace>/<index of the interface>`. */
   private readonly inherited = new Map<string, number>();
   private none = false;
-  /** Those with our mark everywhere, by address. */
+  private expected: readonly unknown[] = [];
+  /** Those with our mark everywhere that may have been moved there, by address. */
   private marked: ReadonlyMap<string, Found> | undefined;
   /** Those that were not found, so that others were made instead. */
-  readonly missed: { readonly vnet: Vnet; readonly name: string }[] = [];
+  readonly missed: { readonly vnet: Vnet; readonly name: string; readonly mac: string }[] = [];
 
   constructor(
     /** What marks an interface as ours: the first word of its alias. */
@@ -49,6 +50,19 @@ export class Survivors {
     this.none = true;
   }
 
+  /**
+   * Hears of all interfaces that there were, so that none is taken for another.
+   * @param resumes values with what `TapDevice.resume` gave in them
+   */
+  expect(resumes: readonly unknown[]): void {
+    this.expected = resumes;
+  }
+
+  /** Whether this may be one that was not found. */
+  mayBeMissed(link: Link): boolean {
+    return this.missed.some(({ mac }) => mac === macOf(link));
+  }
+
   /** Takes over descriptors that another process handed over, for `open`. */
   inherit(taps: ReadonlyMap<string, number>): void {
     for (const [key, fd] of taps) this.inherited.set(key, fd);
@@ -58,6 +72,7 @@ export class Survivors {
   close(): void {
     for (const fd of this.inherited.values()) closeSync(fd);
     this.inherited.clear();
+    this.expected = [];
     this.marked = undefined;
   }
 
@@ -89,13 +104,24 @@ export class Survivors {
   }
 
   private findMarked(): Map<string, Found> {
+    const expected = [...keptIn(this.expected)];
+    const places = new Set(expected.flatMap(({ netns, index, mac }) => [keyOf(netns, index), keyOf(netns, mac)]));
+    const isInPlace = (inode: number, link: Link): boolean =>
+      places.has(keyOf(inode, link.index)) || places.has(keyOf(inode, macOf(link)));
     const marked = new Map<string, Found>();
     for (const spec of this.everywhere()) {
       const path = spec instanceof Namespace ? spec.path : spec;
       const inode = statSync(path, { throwIfNoEntry: false })?.ino;
       if (inode === undefined || (spec instanceof Namespace && !spec.linked)) continue;
       for (const link of linksIn(path))
-        if (link.kind === 'tun' && this.isMarked(link)) marked.set(macOf(link), { spec, inode, link });
+        if (link.kind === 'tun' && this.isMarked(link) && !isInPlace(inode, link))
+          marked.set(macOf(link), { spec, inode, link });
+    }
+    // Jails may have the same addresses: such a one does not tell which of them it is.
+    const seen = new Set<string>();
+    for (const { mac } of expected) {
+      if (seen.has(mac)) marked.delete(mac);
+      seen.add(mac);
     }
     return marked;
   }
@@ -122,6 +148,13 @@ export class Survivors {
     // Somebody may have moved it to a namespace that is none of ours.
     for (const { path } of namedNamespaces()) yield path;
   }
+}
+
+/** What devices said of themselves, in what nodes said. */
+function* keptIn(value: unknown): Iterable<Kept> {
+  if (typeof value !== 'object' || value === null) return;
+  if ('netns' in value && 'index' in value && 'mac' in value) yield value as Kept;
+  else for (const part of Object.values(value)) yield* keptIn(part);
 }
 
 const macOf = ({ address }: Link): string => Buffer.from(address).toString('hex');
