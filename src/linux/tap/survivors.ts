@@ -105,7 +105,9 @@ export class Survivors {
 
   private findMarked(): Map<string, Found> {
     const expected = [...keptIn(this.expected)];
-    const places = new Set(expected.flatMap(({ netns, index, mac }) => [keyOf(netns, index), keyOf(netns, mac)]));
+    const places = new Set(
+      expected.flatMap(({ netns, index, mac }) => [keyOf(netns, index), keyOf(netns, mac)]),
+    );
     const isInPlace = (inode: number, link: Link): boolean =>
       places.has(keyOf(inode, link.index)) || places.has(keyOf(inode, macOf(link)));
     const marked = new Map<string, Found>();
