@@ -2,13 +2,14 @@
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetgraphClient } from '../../client/client.js';
+import { ClientError } from '../../client/errors.js';
 import { processesIn } from '../../linux/netns.js';
 import { Rtnetlink } from '../../linux/rtnetlink.js';
 import { NgError } from '../../netgraph/errors.js';
-import type { JailStatus } from '../../protocol/index.js';
+import type { JailStatus, Params } from '../../protocol/index.js';
 import { Failure, fail } from '../command.js';
 import { Interface, reclaim } from '../ifconfig/apply.js';
-import { listJails, netnsOf, pickJail } from '../system.js';
+import { listJails, netnsOf, pickJail, withDaemon } from '../system.js';
 import type { Parameters } from './parameters.js';
 import { runCommand, runPhase } from './run.js';
 
@@ -74,7 +75,7 @@ export class Lives {
       this.reports.created(target, jail);
       await this.start(target, jail);
     } catch (error) {
-      await this.unlessGone(this.client.call('jail.remove', { jail: String(jail.jid) }));
+      await this.unlessGone(this.afterwards('jail.remove', { jail: String(jail.jid) }));
       this.reports.done(target, 'removed');
       await this.cleanUp(target, jail);
       throw error;
@@ -109,7 +110,7 @@ export class Lives {
       await this.terminate(target, jail);
       await this.returnInterfaces(target, jail);
     }
-    await this.client.call('jail.remove', { jail: String(jail.jid) });
+    await this.afterwards('jail.remove', { jail: String(jail.jid) });
     this.reports.done(target, 'removed');
     if (!bare) await this.cleanUp(target, jail);
   }
@@ -171,7 +172,20 @@ export class Lives {
   /** Takes away what kept the jail while its commands ran; it goes when nobody is in it. */
   private letGo(jail: JailStatus): Promise<void> {
     const nopersist = { jail: String(jail.jid), parameters: { persist: 'false' } };
-    return this.unlessGone(this.client.call('jail.modify', nopersist));
+    return this.unlessGone(this.afterwards('jail.modify', nopersist));
+  }
+
+  /** Asks the next daemon, if this one was killed while commands ran. */
+  private async afterwards<M extends 'jail.modify' | 'jail.remove'>(
+    method: M,
+    params: Params<M>,
+  ): Promise<void> {
+    try {
+      await this.client.call(method, params);
+    } catch (error) {
+      if (!(error instanceof ClientError && error.code === 'ECONNRESET')) throw error;
+      await withDaemon((client) => client.call(method, params));
+    }
   }
 
   /** Its own command may have removed a jail. */
