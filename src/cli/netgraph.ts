@@ -58,8 +58,9 @@ const commands: Record<string, Command> = {
     const { options, operands } = getopt(words, 'n');
     expectNone(operands);
     const dryRun = options.length > 0;
-    const { removed, left } = (await ask((client) => client.call('repair', { dryRun }), true))!;
+    const { removed, forgotten, left } = (await ask((client) => client.call('repair', { dryRun }), true))!;
     for (const what of removed) print(`${dryRun ? 'would remove' : 'removed'} ${what}\n`);
+    for (const what of forgotten) print(`${dryRun ? 'would give up' : 'gave up'} ${what}\n`);
     for (const what of left) print(`left ${what}\n`);
     return left.length > 0 ? 1 : EX.OK;
   },

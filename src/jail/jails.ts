@@ -236,7 +236,7 @@ export class Jails extends Roster {
   async restore(
     states: readonly JailState[],
     rebooted: boolean,
-  ): Promise<{ lost: string[]; removing: Jail[]; waiting: ReadonlySet<number> }> {
+  ): Promise<{ lost: string[]; removing: Jail[]; waiting: ReadonlyMap<number, string> }> {
     const lost: string[] = [];
     const removing: Jail[] = [];
     resumeHolderDirectory(this.utsDirectory);
@@ -264,7 +264,7 @@ export class Jails extends Roster {
         this.waiting.set(state.id, name);
       }
     }
-    return { lost, removing, waiting: new Set(this.waiting.keys()) };
+    return { lost, removing, waiting: new Map(this.waiting) };
   }
 
   /** Gives up those that `restore` could not take up. */

@@ -79,8 +79,11 @@ export interface Calls {
   /** The ngctl(8) script that makes the graph that the caller can see. Its comments have the jails. */
   save: { params: Record<string, never>; result: { script: string } };
   status: { params: Record<string, never>; result: DaemonStatus };
-  /** Removes what an earlier daemon of this instance left, or only tells of it. Result: lines. */
-  repair: { params: { dryRun: boolean }; result: { removed: string[]; left: string[] } };
+  /** Removes what an earlier daemon of this instance left, and gives up what waits, or only tells of it. Result: lines. */
+  repair: {
+    params: { dryRun: boolean };
+    result: { removed: string[]; forgotten: string[]; left: string[] };
+  };
   /** Has a new process go on with everything, and ends this one. Result: the new one's. */
   restart: { params: Record<string, never>; result: { pid: number } };
   /** Takes the world down and ends the daemon; the result comes when everything is gone. */

@@ -171,11 +171,6 @@ export class Keeper implements Observer, JailJournal {
     this.waiting.push(gone);
   }
 
-  /** Whether something is noted that could not be taken up. */
-  get isWaiting(): boolean {
-    return this.waiting.length > 0;
-  }
-
   /** Gives up what could not be taken up. */
   forget(): void {
     for (const gone of this.waiting.splice(0)) this.push(gone);

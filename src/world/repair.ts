@@ -25,13 +25,15 @@ interface Leftover {
 export interface Repairs {
   /** What was removed, or would be. */
   readonly removed: string[];
+  /** What could not be taken up, and is not tried again. */
+  readonly forgotten: string[];
   /** What stays, and why. */
   readonly left: string[];
 }
 
 /**
  * Removes what an earlier program of this instance left: interfaces and namespaces with its mark, its hostnames, its
- * temporary files.
+ * temporary files. Gives up what could not be taken up.
  * @param files that are of no use to anybody while this program runs
  * @param dryRun only tells of it
  */
@@ -39,16 +41,20 @@ export async function repair(world: World, files: readonly string[], dryRun: boo
   const release = await world.jails.hold();
   try {
     await world.settled();
-    const repairs = await clearAway(leftovers(world, files), dryRun);
+    const cleared = await clearAway(leftovers(world, files), dryRun);
+    const forgotten = [...world.waiting];
     if (!dryRun) world.forget();
-    return repairs;
+    return { ...cleared, forgotten };
   } finally {
     release();
   }
 }
 
 /** Removes what may go. @param dryRun only tells of it */
-export async function clearAway(things: readonly Leftover[], dryRun = false): Promise<Repairs> {
+export async function clearAway(
+  things: readonly Leftover[],
+  dryRun = false,
+): Promise<Pick<Repairs, 'removed' | 'left'>> {
   const [removed, left]: [string[], string[]] = [[], []];
   for (const { what, why, remove } of things) {
     if (why !== '') {

@@ -3,6 +3,7 @@ import {
   type Hook,
   type Netgraph,
   type Node,
+  type NodeState,
   removeUnused,
   restoreNode,
   restoreSettings,
@@ -31,8 +32,8 @@ interface RestoredGraph {
 
 /**
  * Makes a world what it was: jails, limits, nodes, edges, what nodes were told.
- * @returns what could not be made again, in sentences; nodes that wait for some of it; and the jails whose removal was
- *   under way
+ * @returns what could not be made again, in sentences, and what of that waits, in words too; nodes that lack hooks to
+ *   it; and the jails whose removal was under way
  */
 export async function restore(
   world: World,
@@ -41,6 +42,7 @@ export async function restore(
 ): Promise<{
   lost: string[];
   waiting: Waiting;
+  waitingInWords: string[];
   bereft: ReadonlySet<Node>;
   removing: readonly Jail[];
 }> {
@@ -50,11 +52,23 @@ export async function restore(
   for (const jail of world.jails.list(undefined))
     if (jail.ownsVnet && !removing.includes(jail)) vnets.set(jail.id, jail.vnet);
   world.interfaces.survivors.expect([...state.nodes.values()].map(([, { resume }]) => resume));
-  const graph = restoreGraph(world.graph, vnets, state, found.waiting);
+  const waitingJails = new Set(found.waiting.keys());
+  const graph = restoreGraph(world.graph, vnets, state, waitingJails);
   lost.push(...graph.lost);
   lost.push(...missedInterfaces(world, state, rebooted));
-  const waiting = { jails: found.waiting, nodes: graph.waiting };
-  return { lost, waiting, bereft: graph.bereft, removing };
+  const waiting = { jails: waitingJails, nodes: graph.waiting };
+  const waitingInWords = [...found.waiting.values()].map((name) => `jail ${name}`);
+  for (const key of graph.waiting) {
+    const [jail, node] = state.nodes.get(key)!;
+    waitingInWords.push(inWords(world.graph, vnets.get(jail)!, node));
+  }
+  return { lost, waiting, waitingInWords, bereft: graph.bereft, removing };
+}
+
+/** `eiface node ngeth0 of jail a` */
+function inWords({ env, vnets }: Netgraph, vnet: Vnet, { type, name, id }: NodeState): string {
+  const where = vnet.isDefault ? '' : ` of jail ${env.jails.nameOf(vnets.vnet0, vnet)}`;
+  return `${type} node ${name || `[${id.toString(16)}]`}${where}`;
 }
 
 /** Interfaces that were gone, in sentences; in a system, or a jail, that was started anew all of them are. */
@@ -115,7 +129,7 @@ export function restoreGraph(
     const vnet = vnets.get(jail);
     if (vnet === undefined) continue; // its jail is named already
     waiting.add(key);
-    attempt(`${node.type} node ${node.name || `[${node.id.toString(16)}]`}`, () => {
+    attempt(inWords(graph, vnet, node), () => {
       nodes.set(key, restoreNode(graph, vnet, node));
       waiting.delete(key);
     });

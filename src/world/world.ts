@@ -41,6 +41,8 @@ export class World {
   readonly log: (line: string) => void;
   /** Directories that were made for this world, or for one that it took up. */
   made: readonly string[] = [];
+  /** What could not be taken up and is tried again at each start, in words. */
+  waiting: readonly string[] = [];
   private keeper: Keeper | undefined;
   /** Nodes that lack hooks to what could not be taken up. */
   private bereft: ReadonlySet<Node> = new Set();
@@ -137,15 +139,15 @@ export class World {
     const complete = damage === undefined && entries.length > 0;
     if (state.stopping && complete) state.end();
     const keeper = new Keeper(this, journal, boot, state.made);
-    const { lost, waiting, bereft, removing } = await restore(this, state, rebooted);
+    const { lost, waiting, waitingInWords, bereft, removing } = await restore(this, state, rebooted);
     keeper.carryOver(state, waiting, (jail) => jail === 0 || this.jails.byId(jail) !== undefined);
     this.keeper = keeper;
+    this.waiting = waitingInWords;
     this.bereft = bereft;
     const goesOn = taps !== undefined && lost.length === 0;
     if (goesOn) keeper.goOn(); // at once: what happens from here on the journal has not
-    const isWaiting = waiting.nodes.size > 0 || waiting.jails.size > 0;
     // An interface without a node may be that of one that has to wait.
-    lost.push(...(await finishRemovals(this, removing, complete && !isWaiting)));
+    lost.push(...(await finishRemovals(this, removing, complete && this.waiting.length === 0)));
     this.interfaces.survivors.close();
     if (state.stopping) await this.clear();
     if (!goesOn) keeper.start();
@@ -169,6 +171,7 @@ export class World {
   forget(): void {
     this.jails.forget();
     this.keeper?.forget();
+    this.waiting = [];
     for (const node of this.bereft) removeUnused(node);
     this.bereft = new Set();
   }
@@ -207,7 +210,7 @@ export class World {
 
   /** Takes down jails, nodes and interfaces. @throws NgError EBUSY what of it is still there, in sentences */
   async close(): Promise<void> {
-    const isWaiting = this.keeper?.isWaiting ?? false;
+    const isWaiting = this.waiting.length > 0;
     this.keeper?.stop();
     this.keeper = undefined;
     const failures = await this.jails.close();

@@ -244,6 +244,22 @@ describeReal('after kill -9', () => {
     await until(async () => (await box.sh('jls name')) === 'a\nc\n');
   });
 
+  it('a jail goes with its command, and is removed when told, although the daemon is killed meanwhile', async () => {
+    const { box } = t;
+    const stop = 'exec.stop="pkill -9 -f [n]etgraph.js.daemon; sleep 0.2"';
+    expect(
+      await box.sh(`jail -c name=a vnet persist; echo 'b { vnet; persist; ${stop}; }' >/run/jail.conf`),
+    ).toBe('');
+    expect(await box.sh('jail -f /run/jail.conf -c b')).toBe('b: created\n');
+    const { pid } = await box.status();
+    expect(await box.sh(`jail -c name=c vnet command=sh -c 'kill -9 ${pid}; sleep 0.2'; jls name`)).toBe(
+      'a\nb\n',
+    );
+    expect(await box.sh('jail -f /run/jail.conf -r b; jls name; ip netns list | wc -l')).toBe(
+      'b: removed\na\n1\n',
+    );
+  });
+
   it('names what others deleted while no daemon was there', async () => {
     const { box } = t;
     expect(await box.sh(`${LAB}; ngctl mkpeer . eiface e ether; ngctl mkpeer . eiface e ether`)).toBe('');
@@ -415,7 +431,10 @@ describeReal('after kill -9', () => {
       await new Promise((resolve) => holder.stdout.once('data', resolve));
       await start(box);
       expect(await notices(box)).toHaveLength(2);
-      expect(await box.sh(`${end} >/dev/null`)).toBe('');
+      const repairs = 'removed interface ngeth0 of the host\ngave up eiface node ngeth0\n';
+      const would = repairs.replace('removed', 'would remove').replace('gave', 'would give');
+      expect(await box.sh('netgraph repair -n')).toBe(would);
+      expect(await box.sh(end)).toBe(end === 'netgraph repair' ? repairs : '');
       holder.stdin.end();
       expect(await box.sh('jls -c; ip -o link | wc -l')).toBe('1\n');
       await kill(box);
