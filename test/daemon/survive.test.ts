@@ -120,6 +120,7 @@ describeReal('after kill -9', () => {
     const server = box.run('ip netns exec b python3 /run/tcp.py serve');
     await until(async () => (await box.sh('ip netns exec b ss -Hltn')) !== '');
     const sending = box.run('ip netns exec a python3 /run/tcp.py send');
+    await until(async () => (await box.sh('ip netns exec b ss -Htn state established')) !== '');
     const pings = box.run('ip netns exec a ping -D -i 0.01 192.0.2.2');
     const begins: number[] = [];
     for (let i = 0; i < 3; i++) {
