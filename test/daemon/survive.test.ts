@@ -329,6 +329,25 @@ describeReal('after kill -9', () => {
     expect([await box.sh(listing), await notices(box)]).toEqual([before, []]);
   });
 
+  it('finds one that was moved away and back, and has another index and name now', async () => {
+    const { box } = t;
+    const made = `ip netns add there; jail -c name=a vnet persist; ngctl -j a mkpeer . eiface e ether
+      ip -n a addr add 192.0.2.1/24 dev ngeth0`;
+    expect(await box.sh(made)).toBe('');
+    const index = 'ip -n a -o link show up0 | cut -d: -f1';
+    const before = await box.sh(index.replace('up0', 'ngeth0'));
+    // Its number is taken meanwhile.
+    await killed(
+      box,
+      `ip -n a link set ngeth0 netns there; ip -n a link add theirs index ${before.trim()} type bridge
+      ip -n there link set ngeth0 netns a name up0; ip -n a addr add 192.0.2.2/24 dev up0`,
+    );
+    expect(await notices(box)).toEqual([]);
+    expect(await box.sh(index)).not.toBe(before);
+    expect(await box.sh('ngctl -j a msg ngeth0: getifname')).toContain('up0');
+    expect(await box.sh('ip -n a -o -4 addr show up0')).toContain('192.0.2.2/24');
+  });
+
   it('uses no hostname that others put in the place of that of a jail, and names what is gone', async () => {
     const { box } = t;
     expect(await box.sh('for j in a b c; do jail -c name=$j vnet persist; done')).toBe('');

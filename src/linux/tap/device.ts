@@ -18,8 +18,8 @@ import type { TapHost } from './host.js';
 /** Longest name of an interface, in bytes: IFNAMSIZ less its NUL. */
 const MAX_NAME = 15;
 
-/** Tells an interface from all others: inode of its namespace, and index, or address where that is known to do. */
-export const keyOf = (inode: number, index: number | string): string => `${inode}/${index}`;
+/** Tells an interface from all others: inode of its namespace, and index. */
+export const keyOf = (inode: number, index: number): string => `${inode}/${index}`;
 
 /** What an interface is found by after the program started anew, and what it was like. */
 export interface Kept {

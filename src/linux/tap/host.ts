@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, statSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import type { DeviceProvider, EthernetEvents } from '../../netgraph/device.js';
 import { NgError } from '../../netgraph/errors.js';
 import type { Vnet } from '../../vnet/index.js';
@@ -177,15 +177,10 @@ export class TapHost implements DeviceProvider {
 
   /** Interfaces with our mark that belong to no device, in all namespaces that we know or in some. */
   *orphans(where = this.options.namespaces?.() ?? []): Iterable<Orphan> {
-    for (const spec of where) {
-      const netns = spec instanceof Namespace ? spec.path : spec;
-      const inode = statSync(netns, { throwIfNoEntry: false })?.ino;
-      if (inode === undefined || (spec instanceof Namespace && !spec.linked)) continue;
-      const devices = this.places.get(inode)?.devices;
-      for (const link of new Rtnetlink(netns).links())
-        if (link.kind === 'tun' && this.survivors.isMarked(link) && !devices?.has(link.index))
-          yield { netns, link };
-    }
+    for (const spec of where)
+      for (const { inode, link } of this.survivors.markedIn(spec))
+        if (!this.places.get(inode)?.devices.has(link.index))
+          yield { netns: spec instanceof Namespace ? spec.path : spec, link };
   }
 
   /** Deletes interfaces that are left of an earlier process. */

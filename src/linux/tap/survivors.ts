@@ -105,19 +105,15 @@ export class Survivors {
 
   private findMarked(): Map<string, Found> {
     const expected = [...keptIn(this.expected)];
-    const places = new Set(
-      expected.flatMap(({ netns, index, mac }) => [keyOf(netns, index), keyOf(netns, mac)]),
-    );
-    const isInPlace = (inode: number, link: Link): boolean =>
-      places.has(keyOf(inode, link.index)) || places.has(keyOf(inode, macOf(link)));
+    const places = new Set(expected.map(({ netns, index }) => keyOf(netns, index)));
     const marked = new Map<string, Found>();
     for (const spec of this.everywhere()) {
-      const path = spec instanceof Namespace ? spec.path : spec;
-      const inode = statSync(path, { throwIfNoEntry: false })?.ino;
-      if (inode === undefined || (spec instanceof Namespace && !spec.linked)) continue;
-      for (const link of linksIn(path))
-        if (link.kind === 'tun' && this.isMarked(link) && !isInPlace(inode, link))
-          marked.set(macOf(link), { spec, inode, link });
+      try {
+        for (const found of this.markedIn(spec))
+          if (!places.has(keyOf(found.inode, found.link.index))) marked.set(macOf(found.link), found);
+      } catch {
+        // It is gone, or is no network namespace.
+      }
     }
     // Jails may have the same addresses: such a one does not tell which of them it is.
     const seen = new Set<string>();
@@ -126,6 +122,15 @@ export class Survivors {
       seen.add(mac);
     }
     return marked;
+  }
+
+  /** Those with our mark in a namespace. @throws Error it cannot be looked into */
+  *markedIn(spec: Namespace | string): Iterable<Found> {
+    const path = spec instanceof Namespace ? spec.path : spec;
+    const inode = statSync(path, { throwIfNoEntry: false })?.ino;
+    if (inode === undefined || (spec instanceof Namespace && !spec.linked)) return;
+    for (const link of new Rtnetlink(path).links())
+      if (link.kind === 'tun' && this.isMarked(link)) yield { spec, inode, link };
   }
 
   /** Opens one that was found, in its namespace. @throws Error EBUSY another process has it */
@@ -160,11 +165,3 @@ function* keptIn(value: unknown): Iterable<Kept> {
 }
 
 const macOf = ({ address }: Link): string => Buffer.from(address).toString('hex');
-
-function linksIn(path: string): Link[] {
-  try {
-    return new Rtnetlink(path).links();
-  } catch {
-    return []; // it is gone, or is no network namespace
-  }
-}
