@@ -29,7 +29,7 @@ export class Jail implements InVnet {
 
   /** The full name, with the names of the jails around it: `outer.inner`. */
   get name(): string {
-    return nameWithin(this.parent, this.settings.name);
+    return nameWithin(this.parent?.name, this.settings.name);
   }
 
   /** Its hostname, as far as it is for us to say. */
@@ -68,5 +68,5 @@ export class Jail implements InVnet {
 }
 
 /** A name in a jail, as the host sees it. */
-export const nameWithin = (around: Jail | undefined, name: string): string =>
-  around === undefined ? name : `${around.name}.${name}`;
+export const nameWithin = (around: string | undefined, name: string): string =>
+  around === undefined ? name : `${around}.${name}`;

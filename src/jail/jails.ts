@@ -105,7 +105,7 @@ export class Jails extends Roster {
       const renamed = settings.name !== jail.settings.name;
       if (renamed) {
         this.checkFree(settings.name, jail.parent);
-        this.checkNotAwaited(nameWithin(jail.parent, settings.name));
+        this.checkNotAwaited(nameWithin(jail.parent?.name, settings.name));
       }
       if (parameters['host.hostname'] !== undefined) jail.setHostname(settings.hostname);
       if (renamed) {
@@ -174,7 +174,7 @@ export class Jails extends Roster {
     this.checkFreeId(id, viewer);
     this.checkRoom(viewer);
     if (viewer?.dying) throw new NgError('ENXIO', `jail ${viewer.name} is being removed`);
-    const fullName = nameWithin(viewer, name);
+    const fullName = nameWithin(viewer?.name, name);
     this.checkNotHeld(fullName);
     this.checkNotAwaited(fullName);
     const adopted = settings.netns !== undefined;
@@ -264,7 +264,7 @@ export class Jails extends Roster {
         this.waiting.set(state.id, name);
       }
     }
-    return { lost, removing, waiting: new Map(this.waiting) };
+    return { lost, removing, waiting: this.waiting };
   }
 
   /** Gives up those that `restore` could not take up. */

@@ -31,7 +31,7 @@ export class Roster implements JailDirectory {
   }
 
   private named(viewer: Viewer, name: string): Jail | undefined {
-    const fullName = nameWithin(viewer, name);
+    const fullName = nameWithin(viewer?.name, name);
     return this.list(viewer).find((jail) => jail.name === fullName);
   }
 

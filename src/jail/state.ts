@@ -1,4 +1,5 @@
 import type { NamespaceState } from '../linux/index.js';
+import { nameWithin } from './jail.js';
 import type { JailSettings } from './parameters.js';
 
 /** What a program that starts anew knows of a jail. JSON. */
@@ -17,8 +18,7 @@ export interface JailState {
 export function fullNames(states: readonly JailState[]): Map<number, string> {
   const names = new Map<number, string>();
   for (const { id, parent, settings } of outermostFirst(states)) {
-    const outer = names.get(parent);
-    names.set(id, outer === undefined ? settings.name : `${outer}.${settings.name}`);
+    names.set(id, nameWithin(names.get(parent), settings.name));
   }
   return names;
 }

@@ -66,18 +66,24 @@ export async function restore(
 }
 
 /** `eiface node ngeth0 of jail a` */
-function inWords({ env, vnets }: Netgraph, vnet: Vnet, { type, name, id }: NodeState): string {
-  const where = vnet.isDefault ? '' : ` of jail ${env.jails.nameOf(vnets.vnet0, vnet)}`;
-  return `${type} node ${name || `[${id.toString(16)}]`}${where}`;
+function inWords(graph: Netgraph, vnet: Vnet, { type, name, id }: NodeState): string {
+  return `${type} node ${name || `[${id.toString(16)}]`}${whose(graph, vnet)}`;
 }
 
+/** ` of jail a`; of the host, nothing */
+const whose = ({ env, vnets }: Netgraph, vnet: Vnet): string =>
+  vnet.isDefault ? '' : ` of jail ${env.jails.nameOf(vnets.vnet0, vnet)}`;
+
 /** Interfaces that were gone, in sentences; in a system, or a jail, that was started anew all of them are. */
-function missedInterfaces({ interfaces, jails, log }: World, state: WorldState, rebooted: boolean): string[] {
+function missedInterfaces(
+  { graph, interfaces, jails, log }: World,
+  state: WorldState,
+  rebooted: boolean,
+): string[] {
   return interfaces.survivors.missed.flatMap(({ vnet, name }) => {
-    const jail = jails.ownerOf(vnet);
-    const where = jail === undefined ? '' : ` of jail ${jail.name}`;
-    const what = `interface ${name}${where} was gone: it is made anew, without addresses`;
-    const isRule = rebooted || (jail !== undefined && state.jails.get(jail.id)?.namespace === undefined);
+    const what = `interface ${name}${whose(graph, vnet)} was gone: it is made anew, without addresses`;
+    const isRule =
+      rebooted || (!vnet.isDefault && state.jails.get(jails.idOf(vnet))?.namespace === undefined);
     if (isRule) log(what);
     return isRule ? [] : [what];
   });
